@@ -1,0 +1,33 @@
+use fred::bytes_utils::Str;
+
+/// Why a command got no outcome, by what the caller can do about it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EngineError {
+    /// The lane's queue is full. Nothing was written; ask again later.
+    #[error("the queue is full")]
+    Overloaded,
+    /// Rivals kept writing the same keys. Nothing was written; ask again.
+    #[error("rivals kept changing the same records")]
+    Conflict,
+    /// Redis could not be reached, or refused to write. Nothing was written; ask again later.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The transaction was sent and its answer never came. It may or may not be in force; ask again with
+    /// the same saga or idempotency key.
+    #[error("the store went away in the middle of a transaction: {0}")]
+    OutcomeUnknown(String),
+    /// A stored record cannot be read. Nothing was written; a person has to look at it.
+    #[error("the record {key} cannot be read: {cause}")]
+    Corrupt {
+        /// The record's key in Redis.
+        key: Str,
+        /// What the decoder said.
+        cause: String,
+    },
+    /// The decision function broke. Nothing was written; this is a fault of the program.
+    #[error("the decision failed: {0}")]
+    Bug(String),
+    /// The engine is shutting down. Nothing was written.
+    #[error("the service is stopping")]
+    Stopped,
+}

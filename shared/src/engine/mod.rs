@@ -1,0 +1,147 @@
+//! The engine: group commit over WATCH / MULTI / EXEC.
+//!
+//! The textbook optimistic loop collapses on a hot key: the more clients, the more of them lose. Here every
+//! state change of a partition goes through one task, its *lane*, which commits all changes that wait in
+//! its queue as one transaction. Rivals are then only the lanes of other processes, and a hot key costs
+//! no more than a cold one.
+//!
+//! ```text
+//! submit ─┐                ┌────────────────────── lane ───────────────────────┐
+//! submit ─┼─> bounded queue ─> WATCH + MGET ─> decide, decide, ... ─> MULTI..EXEC ─> answers
+//! submit ─┘                      ^   one view, in arrival order        │ null: decide again
+//!                                └───────────────────────────────────┘ lost: ask the fence
+//! ```
+//!
+//! The engine knows no business word: services give it [`Record`] types, [`Command`]s with pure decision
+//! functions, and keys.
+
+mod batch;
+mod command;
+mod connection;
+mod error;
+mod fence;
+mod lane;
+mod simulation;
+mod view;
+mod writes;
+
+use std::{sync::Arc, time::Duration};
+
+use clap::Args;
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    task::JoinSet,
+    time::Instant,
+};
+use uuid::Uuid;
+
+pub use self::{
+    command::Command,
+    error::EngineError,
+    simulation::Simulation,
+    view::{Record, Touches, View},
+};
+use self::{
+    command::{Pending, Submitted},
+    fence::Fence,
+    lane::Lane,
+    writes::Writes,
+};
+use crate::{
+    keys::{Partition, Partitions},
+    store::Store,
+};
+
+/// The engine's bounds.
+#[derive(Debug, Clone, Args)]
+pub struct EngineConfig {
+    /// How many lanes commit side by side on a single Redis. A cluster has one lane a partition.
+    #[arg(long, env = "LANES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub lanes: u16,
+    /// How many commands may wait in a lane. One more is refused at once.
+    #[arg(long, env = "LANE_QUEUE", default_value_t = 8_192, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub lane_queue: u32,
+    /// How many records one batch may touch. A batch takes what waits, up to this.
+    #[arg(long, env = "BATCH_RECORDS", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch_records: u32,
+    /// How long a command may take before it is given up, in milliseconds.
+    #[arg(long, env = "COMMAND_DEADLINE_MS", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub command_deadline_ms: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            lanes: 2,
+            lane_queue: 8_192,
+            batch_records: 1_024,
+            command_deadline_ms: 3_000,
+        }
+    }
+}
+
+/// The way into the lanes. Cheap to clone; when the last clone is dropped, the lanes finish what waits
+/// and end.
+#[derive(Clone)]
+pub struct Engine {
+    lanes: Arc<[mpsc::Sender<Box<dyn Pending>>]>,
+    deadline: Duration,
+}
+
+/// The running lanes of an [`Engine`].
+pub struct Lanes(JoinSet<()>);
+
+impl Lanes {
+    /// Waits until every lane has finished its queue, which it does once all [`Engine`] clones are gone.
+    pub async fn finished(mut self) {
+        while self.0.join_next().await.is_some() {}
+    }
+}
+
+impl Engine {
+    /// Starts the lanes on the current tokio runtime.
+    #[must_use]
+    pub fn start(store: &Store, partitions: &Partitions, config: &EngineConfig) -> (Self, Lanes) {
+        let count = if store.is_clustered() {
+            partitions.count()
+        } else {
+            config.lanes
+        };
+        let instance = Uuid::now_v7().simple().to_string();
+        let mut tasks = JoinSet::new();
+        let lanes = (0..count)
+            .zip(partitions.all().cycle())
+            .map(|(number, partition)| {
+                let fence = Fence::new(partitions.tag(partition), &format!("{instance}-{number}"));
+                let (sender, queue) = mpsc::channel(config.lane_queue as usize);
+                tasks.spawn(Lane::new(number, queue, store.clone(), fence, config).run());
+                sender
+            })
+            .collect();
+        let engine = Self {
+            lanes,
+            deadline: Duration::from_millis(config.command_deadline_ms),
+        };
+        (engine, Lanes(tasks))
+    }
+
+    /// Commits a command and returns its outcome.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; a full queue answers at once, everything else within the command deadline and
+    /// one more for a lost answer. Dropping the future does not take the command back.
+    pub async fn submit<C: Command>(&self, command: C) -> Result<C::Outcome, EngineError> {
+        let lane = self.lane_of(command.partition());
+        let (submitted, answer) = Submitted::new(command, Instant::now() + self.deadline);
+        lane.try_send(Box::new(submitted)).map_err(|refused| match refused {
+            TrySendError::Full(_) => EngineError::Overloaded,
+            TrySendError::Closed(_) => EngineError::Stopped,
+        })?;
+        answer.await.unwrap_or(Err(EngineError::Stopped))
+    }
+
+    /// A partition's commands always go to the same lane, so the lanes of one process are never rivals.
+    fn lane_of(&self, partition: Partition) -> &mpsc::Sender<Box<dyn Pending>> {
+        &self.lanes[partition.index() % self.lanes.len()]
+    }
+}

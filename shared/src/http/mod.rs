@@ -1,0 +1,140 @@
+//! What every service's HTTP side shares: the edge, health, metrics, documentation, and the server.
+
+mod correlation;
+mod edge;
+mod internal;
+mod problem;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use poem::{
+    Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Response, Route, Server, endpoint::make, http::StatusCode,
+    listener::TcpAcceptor, middleware::SizeLimit,
+};
+use poem_openapi::{OpenApi, OpenApiService};
+use tokio_util::sync::CancellationToken;
+
+use self::edge::Edge;
+pub use self::{
+    correlation::{CORRELATION_HEADER, CorrelationId},
+    internal::calls_endpoint,
+    problem::{
+        COMMON, Catalogue, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PROBLEM_JSON, Problem,
+        ProblemKind, Refused, UNAVAILABLE,
+    },
+};
+use crate::{store::Store, telemetry::Telemetry};
+
+/// How long a stopping server waits for the requests that it is serving.
+const STOP_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a connection may send nothing.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// The largest body that any call takes. Internal calls carry many sagas at once.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+
+/// The public side of a service: its API, documentation, health and metrics.
+pub fn public_routes<A: OpenApi + 'static>(
+    api: OpenApiService<A, ()>,
+    stores: Vec<Store>,
+    telemetry: Telemetry,
+) -> Route {
+    let docs = api.swagger_ui();
+    let document = api.spec_endpoint();
+    Route::new()
+        .nest("/", api)
+        .nest("/docs", docs)
+        .at("/openapi.json", document)
+        .nest("/health", health_routes(stores))
+        .at("/metrics", metrics_endpoint(telemetry))
+}
+
+fn health_routes(stores: Vec<Store>) -> Route {
+    let stores: Arc<[Store]> = stores.into();
+    Route::new().at("/live", make(|_| async { "live\n" })).at(
+        "/ready",
+        make(move |_| {
+            let stores = stores.clone();
+            async move { readiness(&stores).await }
+        }),
+    )
+}
+
+async fn readiness(stores: &[Store]) -> Response {
+    match futures::future::try_join_all(stores.iter().map(Store::ping)).await {
+        Ok(_) => "ready\n".into_response(),
+        Err(_) => "the store does not answer\n"
+            .with_status(StatusCode::SERVICE_UNAVAILABLE)
+            .into_response(),
+    }
+}
+
+fn metrics_endpoint(telemetry: Telemetry) -> impl Endpoint {
+    make(move |_| {
+        let text = telemetry.render();
+        async move {
+            Response::builder()
+                .content_type("text/plain; version=0.0.4; charset=utf-8")
+                .body(text)
+        }
+    })
+}
+
+/// A socket that is bound and not yet served.
+pub struct Bound {
+    acceptor: TcpAcceptor,
+    address: SocketAddr,
+}
+
+/// The address cannot be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody else has it, or it is not this machine's.
+    #[error("cannot listen on {address}: {cause}")]
+    Refused {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// Nothing authenticates callers, so an address that others can reach has to be asked for.
+    #[error(
+        "{0} can be reached from other machines, and Holdfast does not authenticate anyone: listen on 127.0.0.1, or say --allow-remote where the network keeps strangers out"
+    )]
+    Remote(SocketAddr),
+}
+
+impl Bound {
+    /// Binds an address; a non-loopback one only where `allow_remote` says so.
+    pub async fn bind(address: SocketAddr, allow_remote: bool) -> Result<Self, BindError> {
+        if !address.ip().is_loopback() && !allow_remote {
+            return Err(BindError::Remote(address));
+        }
+        let refused = |cause| BindError::Refused { address, cause };
+        let listener = tokio::net::TcpListener::bind(address).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let acceptor = TcpAcceptor::from_tokio(listener).map_err(refused)?;
+        Ok(Self { acceptor, address })
+    }
+
+    /// Where it listens; tells the port where 0 was asked for.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`, then finishes what is being served.
+    ///
+    /// # Errors
+    /// What the operating system said when the socket failed.
+    pub async fn serve<E>(self, routes: E, stop: CancellationToken) -> std::io::Result<()>
+    where
+        E: IntoEndpoint,
+        E::Endpoint: 'static,
+    {
+        let served = routes.into_endpoint().with(SizeLimit::new(MAX_BODY_BYTES)).with(Edge);
+        Server::new_with_acceptor(self.acceptor)
+            .idle_timeout(IDLE_TIMEOUT)
+            .run_with_graceful_shutdown(served, stop.cancelled_owned(), Some(STOP_PATIENCE))
+            .await
+    }
+}

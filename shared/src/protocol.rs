@@ -1,0 +1,158 @@
+//! What the saga's driver and its participants say to each other.
+//!
+//! Each call names its saga, and repeating a call with the same saga gives the same answer and moves
+//! nothing twice. One HTTP request carries many calls; each has its own [`Reply`], because one saga's
+//! trouble is none of the others'.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    amounts::{Credits, Quantity},
+    http::CorrelationId,
+    ids::{ItemId, SagaId, UserId},
+};
+
+/// The most calls that one request may carry.
+pub const MAX_CALLS: usize = 1_024;
+
+/// Where stock takes [`Reserve`] calls.
+pub const RESERVE_PATH: &str = "/internal/reserve";
+/// Where stock takes [`Release`] calls.
+pub const RELEASE_PATH: &str = "/internal/release";
+/// Where stock takes [`Quote`] calls.
+pub const QUOTE_PATH: &str = "/internal/quote";
+/// Where payment takes [`Charge`] calls.
+pub const CHARGE_PATH: &str = "/internal/charge";
+/// Where payment takes [`Refund`] calls.
+pub const REFUND_PATH: &str = "/internal/refund";
+
+/// One call in a request, with the correlation id of the client's request that caused it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Call<T> {
+    /// What the client's request is called in every log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<CorrelationId>,
+    /// What is asked for.
+    pub request: T,
+}
+
+/// What became of one call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply<A> {
+    /// The participant's answer.
+    Done(A),
+    /// No answer; the call may or may not have happened. Asking again is safe.
+    Failed(String),
+}
+
+/// Some pieces of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The item.
+    pub item_id: ItemId,
+    /// How many pieces.
+    pub quantity: Quantity,
+}
+
+/// Asks stock to hold all lines of a saga, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserve {
+    /// The saga that holds.
+    pub saga_id: SagaId,
+    /// What is held. Several lines of one item count as their sum.
+    pub lines: Vec<Line>,
+}
+
+/// Stock's answer to [`Reserve`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReserveAnswer {
+    /// All lines are held.
+    Reserved,
+    /// There are not enough pieces of an item. Nothing is held.
+    OutOfStock {
+        /// The item that was asked for.
+        item_id: ItemId,
+        /// How many pieces there were.
+        left: Quantity,
+    },
+    /// An item does not exist. Nothing is held.
+    ItemGone {
+        /// The item that was asked for.
+        item_id: ItemId,
+    },
+    /// The saga was released before. Nothing is held, and never will be.
+    Undone,
+}
+
+/// Asks stock to give back what a saga holds, and to refuse it for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// The saga that no longer holds.
+    pub saga_id: SagaId,
+    /// The items of the saga's lines.
+    pub item_ids: Vec<ItemId>,
+}
+
+/// Stock's answer to [`Release`]: nothing is held, and never will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released;
+
+/// Asks stock for the price of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quote {
+    /// The item.
+    pub item_id: ItemId,
+}
+
+/// Stock's answer to [`Quote`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuoteAnswer {
+    /// The price of one piece.
+    Price(Credits),
+    /// There is no such item.
+    UnknownItem,
+}
+
+/// Asks payment to take a saga's total from the user's credit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    /// The saga that pays.
+    pub saga_id: SagaId,
+    /// Whose credit.
+    pub user_id: UserId,
+    /// How much.
+    pub amount: Credits,
+}
+
+/// Payment's answer to [`Charge`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChargeAnswer {
+    /// The amount is taken.
+    Charged,
+    /// The user has too little. Nothing is taken.
+    InsufficientCredit {
+        /// How much the user had.
+        credit: Credits,
+    },
+    /// There is no such user. Nothing is taken.
+    UnknownUser,
+    /// The saga was refunded before. Nothing is taken, and never will be.
+    Undone,
+}
+
+/// Asks payment to give back what a saga took, and to refuse it for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// The saga that no longer pays.
+    pub saga_id: SagaId,
+    /// Whose credit.
+    pub user_id: UserId,
+}
+
+/// Payment's answer to [`Refund`]: nothing is taken, and never will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refunded;

@@ -1,0 +1,265 @@
+//! The one place that knows how Redis is reached: single, sentinel or cluster.
+//!
+//! Two kinds of connection, for two kinds of work:
+//! - a [`Dedicated`] one belongs to one lane. It never reconnects and never repeats a command by itself: a
+//!   client that reconnects loses its WATCH in silence, and then EXEC overwrites a rival's work. It is
+//!   thrown away after any error; the pool makes the next one.
+//! - the shared reader reconnects as it likes, and carries nothing but reads.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use clap::Args;
+use deadpool::managed::{self, Metrics, RecycleResult};
+use fred::{
+    clients::Client,
+    error::Error as RedisError,
+    interfaces::{ClientLike, KeysInterface, SortedSetsInterface},
+    types::{
+        ConnectHandle,
+        config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy},
+    },
+};
+
+use crate::{
+    engine::{EngineError, Record},
+    keys::{IndexKey, Key},
+};
+
+/// Where Redis is, and how long it may take.
+#[derive(Debug, Clone, Args)]
+pub struct StoreConfig {
+    /// Where the service's Redis is: redis://, redis-sentinel://, redis-cluster:// or redis+unix://.
+    #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379")]
+    pub redis_url: String,
+    /// A file that holds the Redis password (a trailing line end is ignored).
+    #[arg(long, env = "REDIS_PASSWORD_FILE")]
+    pub redis_password_file: Option<PathBuf>,
+    /// How long one Redis command, or opening a connection, may take, in milliseconds.
+    #[arg(long, env = "REDIS_TIMEOUT_MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub redis_timeout_ms: u64,
+}
+
+impl StoreConfig {
+    /// A store at `redis_url` with the default bounds.
+    #[must_use]
+    pub fn at(redis_url: impl Into<String>) -> Self {
+        Self {
+            redis_url: redis_url.into(),
+            redis_password_file: None,
+            redis_timeout_ms: 1_000,
+        }
+    }
+}
+
+/// The store cannot be used as it is set up. Waiting does not help.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL or the password file is wrong.
+    #[error("the Redis settings cannot be used: {0}")]
+    Settings(String),
+    /// The store does not answer.
+    #[error("Redis does not answer: {0}")]
+    Unavailable(String),
+    /// The store was made by another service, or with another number of partitions.
+    #[error(
+        "this Redis holds the data of {found}, and this service is {wanted}; give each service a store of its own and keep PARTITIONS as it was at the first start"
+    )]
+    Foreign {
+        /// Who made the store.
+        found: String,
+        /// Who wants to use it.
+        wanted: String,
+    },
+}
+
+/// A service's Redis.
+#[derive(Clone)]
+pub struct Store {
+    lanes: managed::Pool<DedicatedClients>,
+    reader: Client,
+    timeout: Duration,
+    clustered: bool,
+}
+
+impl Store {
+    /// Prepares the connections; opens none that the caller would have to wait for.
+    pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        let timeout = Duration::from_millis(config.redis_timeout_ms);
+        let mut redis = Config::from_url(&config.redis_url).map_err(|cause| StoreError::Settings(cause.to_string()))?;
+        // A wrong URL must fail where it is read, not at the first command.
+        redis.fail_fast = true;
+        if let Some(path) = &config.redis_password_file {
+            let password = fs::read_to_string(path)
+                .map_err(|cause| StoreError::Settings(format!("{}: {cause}", path.display())))?;
+            redis.password = Some(password.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        let clustered = redis.server.is_clustered();
+        let performance = PerformanceConfig {
+            default_command_timeout: timeout,
+            ..PerformanceConfig::default()
+        };
+        let connection = ConnectionConfig {
+            connection_timeout: timeout,
+            internal_command_timeout: timeout,
+            max_command_attempts: 1,
+            auto_client_setname: true,
+            ..ConnectionConfig::default()
+        };
+        let reader = Client::new(
+            Config {
+                fail_fast: false,
+                ..redis.clone()
+            },
+            Some(performance.clone()),
+            Some(connection.clone()),
+            Some(ReconnectPolicy::new_exponential(0, 20, 1_000, 2)),
+        );
+        reader.connect();
+        let manager = DedicatedClients {
+            redis,
+            performance,
+            connection,
+        };
+        let lanes = managed::Pool::builder(manager)
+            .max_size(usize::from(crate::keys::MAX_PARTITIONS))
+            .build()
+            .map_err(|cause| StoreError::Settings(cause.to_string()))?;
+        Ok(Self {
+            lanes,
+            reader,
+            timeout,
+            clustered,
+        })
+    }
+
+    /// Whether a transaction has to stay in one cluster slot.
+    #[must_use]
+    pub fn is_clustered(&self) -> bool {
+        self.clustered
+    }
+
+    /// A connection of a lane's own.
+    pub(crate) async fn dedicated(&self) -> Result<managed::Object<DedicatedClients>, RedisError> {
+        use fred::error::ErrorKind;
+        let unavailable = |cause: String| RedisError::new(ErrorKind::IO, cause);
+        match tokio::time::timeout(self.timeout, self.lanes.get()).await {
+            Ok(Ok(client)) => Ok(client),
+            Ok(Err(cause)) => Err(unavailable(cause.to_string())),
+            Err(_) => Err(unavailable("no connection within the timeout".into())),
+        }
+    }
+
+    /// Reads one record, outside of any transaction.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] within the command timeout; [`EngineError::Corrupt`].
+    pub async fn read<R: Record>(&self, key: &Key<R>) -> Result<Option<R>, EngineError> {
+        let loaded: Option<Bytes> = self.reader.get(key.name()).await.map_err(unavailable)?;
+        loaded.map(|bytes| parse(key, &bytes)).transpose()
+    }
+
+    /// The first `most` members of an index whose score is at most `score`, lowest score first.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] within the command timeout.
+    pub async fn members_up_to(&self, index: &IndexKey, score: f64, most: i64) -> Result<Vec<String>, EngineError> {
+        self.reader
+            .zrangebyscore(index.name(), f64::NEG_INFINITY, score, false, Some((0, most)))
+            .await
+            .map_err(unavailable)
+    }
+
+    /// Whether Redis answers now.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] within the command timeout.
+    pub async fn ping(&self) -> Result<(), EngineError> {
+        self.reader.ping::<()>(None).await.map_err(unavailable)
+    }
+
+    /// Claims the store for a service and its number of partitions at the first start, and checks the claim
+    /// at every later one. Asks again until `patience` is over, since Redis may start at the same time.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`] where somebody else made the store; [`StoreError::Unavailable`].
+    pub async fn claim(&self, service: &str, partitions: u16, patience: Duration) -> Result<(), StoreError> {
+        use fred::types::SetOptions;
+        const CLAIM: &str = "holdfast";
+        const PAUSE: Duration = Duration::from_millis(100);
+        let wanted = format!("{service} with {partitions} partitions");
+        let started = tokio::time::Instant::now();
+        loop {
+            // NX with GET would be one command, but Redis 6 refuses the pair.
+            let claimed: Result<Option<String>, _> = async {
+                let _: Option<String> = self
+                    .reader
+                    .set(CLAIM, &wanted, None, Some(SetOptions::NX), false)
+                    .await?;
+                self.reader.get(CLAIM).await
+            }
+            .await;
+            match claimed {
+                Ok(Some(found)) if found == wanted => return Ok(()),
+                Ok(Some(found)) => return Err(StoreError::Foreign { found, wanted }),
+                Ok(None) => {}
+                Err(cause) if started.elapsed() >= patience => return Err(StoreError::Unavailable(cause.to_string())),
+                Err(cause) => tracing::warn!(%cause, "waiting for Redis"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+pub(crate) fn parse<R: Record>(key: &Key<R>, bytes: &[u8]) -> Result<R, EngineError> {
+    serde_json::from_slice(bytes).map_err(|cause| EngineError::Corrupt {
+        key: key.name().clone(),
+        cause: cause.to_string(),
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is used as a function in map_err")]
+fn unavailable(cause: RedisError) -> EngineError {
+    EngineError::Unavailable(cause.to_string())
+}
+
+/// Makes [`Dedicated`] clients for deadpool.
+pub(crate) struct DedicatedClients {
+    redis: Config,
+    performance: PerformanceConfig,
+    connection: ConnectionConfig,
+}
+
+impl managed::Manager for DedicatedClients {
+    type Type = Dedicated;
+    type Error = RedisError;
+
+    async fn create(&self) -> Result<Dedicated, RedisError> {
+        let client = Client::new(
+            self.redis.clone(),
+            Some(self.performance.clone()),
+            Some(self.connection.clone()),
+            None,
+        );
+        let task = client.init().await?;
+        Ok(Dedicated { client, task })
+    }
+
+    async fn recycle(&self, _: &mut Dedicated, _: &Metrics) -> RecycleResult<RedisError> {
+        Ok(())
+    }
+}
+
+/// One connection that lives as long as nothing goes wrong on it.
+pub(crate) struct Dedicated {
+    pub(crate) client: Client,
+    /// fred's connection task. It ends when the server closes the connection.
+    pub(crate) task: ConnectHandle,
+}
+
+impl Drop for Dedicated {
+    /// Closes the connection even where fred still waits for an answer on it.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,182 @@
+//! The public operations of stock: parse, call, answer.
+
+use poem_openapi::{
+    Object, OpenApi, OpenApiService, Tags,
+    param::Path,
+    payload::{Json, PlainText},
+    types::Example,
+};
+use shared::{
+    amounts::{Credits, Quantity},
+    bulk::{BatchInit, RecordCount},
+    http::{Catalogue, OVERFLOW, Problem, ProblemKind, Refused},
+    ids::ItemId,
+};
+
+use crate::{
+    Stock,
+    decide::{AddOutcome, InitOutcome, SubtractOutcome},
+};
+
+const UNKNOWN_ITEM: ProblemKind = ProblemKind::new("unknown-item", 404, "There is no such item.");
+const OUT_OF_STOCK: ProblemKind = ProblemKind::new("out-of-stock", 409, "There are not enough pieces.");
+
+/// What stock may refuse.
+pub struct StockProblems;
+
+impl Catalogue for StockProblems {
+    const KINDS: &'static [&'static ProblemKind] = &[&UNKNOWN_ITEM, &OUT_OF_STOCK, &OVERFLOW];
+}
+
+type Answer<T> = Result<T, Refused<StockProblems>>;
+
+#[derive(Tags)]
+enum Tag {
+    /// What can be sold, and how much of it there is.
+    Stock,
+}
+
+/// The name of a new item.
+#[derive(Object)]
+#[oai(example)]
+struct CreatedItem {
+    /// The item's id.
+    item_id: String,
+}
+
+impl Example for CreatedItem {
+    fn example() -> Self {
+        Self {
+            item_id: "01997e2c-6a5b-7c3e-9d41-2f0b8a6c4e10".into(),
+        }
+    }
+}
+
+/// An item's counters.
+#[derive(Object)]
+#[oai(example)]
+struct FoundItem {
+    /// How many pieces can be bought.
+    stock: i64,
+    /// The price of one piece, in the smallest unit of the currency.
+    price: i64,
+}
+
+impl Example for FoundItem {
+    fn example() -> Self {
+        Self {
+            stock: 100,
+            price: 1_250,
+        }
+    }
+}
+
+/// Serves the public operations.
+pub struct StockApi {
+    stock: Stock,
+}
+
+impl StockApi {
+    /// The operations of this stock.
+    #[must_use]
+    pub fn new(stock: Stock) -> Self {
+        Self { stock }
+    }
+}
+
+/// The API with its documentation.
+#[must_use]
+pub fn service(stock: Stock) -> OpenApiService<StockApi, ()> {
+    OpenApiService::new(StockApi::new(stock), "Holdfast stock", env!("CARGO_PKG_VERSION"))
+        .description("Items, their prices and how many pieces there are.")
+}
+
+#[OpenApi(tag = "Tag::Stock")]
+impl StockApi {
+    /// Create an item
+    ///
+    /// The item starts without pieces; add some before it can be sold.
+    #[oai(path = "/stock/item/create/:price", method = "post", operation_id = "createItem")]
+    async fn create(&self, price: Path<Credits>) -> Answer<Json<CreatedItem>> {
+        let item_id = self.stock.create(price.0).await?;
+        Ok(Json(CreatedItem {
+            item_id: item_id.to_string(),
+        }))
+    }
+
+    /// Look an item up
+    #[oai(path = "/stock/find/:item_id", method = "get", operation_id = "findItem")]
+    async fn find(&self, item_id: Path<ItemId>) -> Answer<Json<FoundItem>> {
+        let item = self.stock.find(&item_id).await?.ok_or_else(|| unknown(&item_id))?;
+        Ok(Json(FoundItem {
+            stock: item.stock.get(),
+            price: item.price.get(),
+        }))
+    }
+
+    /// Add pieces to an item
+    #[oai(path = "/stock/add/:item_id/:amount", method = "post", operation_id = "addStock")]
+    async fn add(&self, item_id: Path<ItemId>, amount: Path<Quantity>) -> Answer<PlainText<String>> {
+        match self.stock.add(&item_id, amount.0).await? {
+            AddOutcome::Added { stock } => Ok(now_in_stock(&item_id, stock)),
+            AddOutcome::UnknownItem => Err(unknown(&item_id).into()),
+            AddOutcome::Overflow => Err(Problem::new(
+                &OVERFLOW,
+                format!("item {} cannot take {} more pieces", *item_id, *amount),
+            )
+            .into()),
+        }
+    }
+
+    /// Take pieces out of the stock
+    ///
+    /// Outside of any checkout: what is taken out here is neither held nor sold.
+    #[oai(
+        path = "/stock/subtract/:item_id/:amount",
+        method = "post",
+        operation_id = "subtractStock"
+    )]
+    async fn subtract(&self, item_id: Path<ItemId>, amount: Path<Quantity>) -> Answer<PlainText<String>> {
+        match self.stock.subtract(&item_id, amount.0).await? {
+            SubtractOutcome::Subtracted { stock } => Ok(now_in_stock(&item_id, stock)),
+            SubtractOutcome::UnknownItem => Err(unknown(&item_id).into()),
+            SubtractOutcome::OutOfStock { left } => Err(Problem::new(
+                &OUT_OF_STOCK,
+                format!("item {} has {left} pieces, {} were asked for", *item_id, *amount),
+            )
+            .into()),
+        }
+    }
+
+    /// Create many items
+    ///
+    /// Creates the items "0" to "n - 1", or sets existing ones to this stock and price.
+    #[oai(
+        path = "/stock/batch_init/:n/:starting_stock/:item_price",
+        method = "post",
+        operation_id = "batchInitItems"
+    )]
+    async fn batch_init(
+        &self,
+        n: Path<RecordCount>,
+        starting_stock: Path<Quantity>,
+        item_price: Path<Credits>,
+    ) -> Answer<Json<BatchInit>> {
+        match self.stock.init(n.0, starting_stock.0, item_price.0).await? {
+            InitOutcome::Done => Ok(Json(BatchInit::of(n.0, "items"))),
+            InitOutcome::Overflow => Err(Problem::new(
+                &OVERFLOW,
+                "some items cannot have so many pieces besides those that were sold; they stay as they were",
+            )
+            .into()),
+        }
+    }
+}
+
+fn unknown(item_id: &ItemId) -> Problem {
+    Problem::new(&UNKNOWN_ITEM, format!("there is no item {item_id}"))
+}
+
+fn now_in_stock(item_id: &ItemId, stock: Quantity) -> PlainText<String> {
+    PlainText(format!("item {item_id} has {stock} pieces"))
+}

@@ -1,0 +1,37 @@
+use shared::{
+    amounts::{Credits, Quantity},
+    engine::{Command, Touches, View},
+    keys::{Key, Partition},
+};
+
+use crate::record::Item;
+
+/// Creates an item without pieces.
+#[derive(Debug)]
+pub struct Create {
+    /// Where the item will be. Its id must be new.
+    pub item: Key<Item>,
+    /// The price of one piece.
+    pub price: Credits,
+}
+
+impl Command for Create {
+    type Outcome = ();
+
+    fn partition(&self) -> Partition {
+        self.item.partition()
+    }
+
+    fn touches(&self, touches: &mut Touches) {
+        touches.record(&self.item);
+    }
+
+    fn decide(&self, view: &mut View) {
+        let item = Item {
+            stock: Quantity::ZERO,
+            price: self.price,
+            supplied: Quantity::ZERO,
+        };
+        view.put(&self.item, item);
+    }
+}

@@ -1,0 +1,179 @@
+//! What stock does, for its HTTP side and for a process that embeds it.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use shared::{
+    amounts::{Credits, Quantity},
+    bulk::{self, RecordCount},
+    config::{STORE_PATIENCE, ServiceConfig},
+    engine::{Engine, EngineError, Lanes},
+    ids::{ItemId, SagaId},
+    keys::{Partition, Partitions},
+    protocol::{Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer},
+    store::Store,
+};
+
+use crate::{
+    decide::{
+        Add, AddOutcome, Claim, Create, Init, InitOutcome, ReleaseItems, ReserveClaims, Subtract, SubtractOutcome,
+    },
+    keys::Keys,
+    record::Item,
+};
+
+/// The stock of a deployment, behind its engine.
+#[derive(Clone)]
+pub struct Stock {
+    engine: Engine,
+    store: Store,
+    keys: Keys,
+}
+
+impl Stock {
+    /// Claims the store and starts the lanes.
+    ///
+    /// # Errors
+    /// Wrong settings, a store that is somebody else's, or no store within a minute.
+    pub async fn start(config: &ServiceConfig) -> anyhow::Result<(Self, Lanes)> {
+        let partitions = Partitions::new(config.partitions)?;
+        let store = Store::open(&config.store)?;
+        store.claim("stock", config.partitions, STORE_PATIENCE).await?;
+        let (engine, lanes) = Engine::start(&store, &partitions, &config.engine);
+        let stock = Self {
+            engine,
+            store,
+            keys: Keys::new(partitions),
+        };
+        Ok((stock, lanes))
+    }
+
+    /// The store, for the health check.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Creates an item without pieces and returns its new id.
+    pub async fn create(&self, price: Credits) -> Result<ItemId, EngineError> {
+        let item_id = ItemId::generate();
+        let item = self.keys.item(&item_id);
+        self.engine.submit(Create { item, price }).await?;
+        Ok(item_id)
+    }
+
+    /// The item, where there is one.
+    pub async fn find(&self, item_id: &ItemId) -> Result<Option<Item>, EngineError> {
+        self.store.read(&self.keys.item(item_id)).await
+    }
+
+    /// Puts pieces into the stock.
+    pub async fn add(&self, item_id: &ItemId, amount: Quantity) -> Result<AddOutcome, EngineError> {
+        let item = self.keys.item(item_id);
+        self.engine.submit(Add { item, amount }).await
+    }
+
+    /// Takes pieces out of the stock.
+    pub async fn subtract(&self, item_id: &ItemId, amount: Quantity) -> Result<SubtractOutcome, EngineError> {
+        let item = self.keys.item(item_id);
+        self.engine.submit(Subtract { item, amount }).await
+    }
+
+    /// Creates the items "0" to "count - 1", or sets them to this stock and price.
+    ///
+    /// Returns [`InitOutcome::Overflow`] where an item's sum would be too large; such items stay as they were.
+    pub async fn init(&self, count: RecordCount, stock: Quantity, price: Credits) -> Result<InitOutcome, EngineError> {
+        let outcomes = bulk::in_chunks(&self.engine, self.keys.partitions(), count, |partition, numbers| Init {
+            partition,
+            items: numbers
+                .into_iter()
+                .map(|number| self.keys.item(&ItemId::numbered(number)))
+                .collect(),
+            stock,
+            price,
+        })
+        .await?;
+        Ok(outcomes
+            .into_iter()
+            .find(|outcome| *outcome == InitOutcome::Overflow)
+            .unwrap_or(InitOutcome::Done))
+    }
+
+    /// The price of an item.
+    pub async fn quote(&self, quote: Quote) -> Result<QuoteAnswer, EngineError> {
+        let item = self.find(&quote.item_id).await?;
+        Ok(item.map_or(QuoteAnswer::UnknownItem, |item| QuoteAnswer::Price(item.price)))
+    }
+
+    /// Reserves all lines of a saga, or none.
+    ///
+    /// The partitions commit on their own. Where one refuses, the others are released before the answer, so
+    /// a refusal means that nothing is held.
+    pub async fn reserve(&self, reserve: Reserve) -> Result<ReserveAnswer, EngineError> {
+        let claims = self.claims(&reserve)?;
+        let answers = try_join_all(claims.into_iter().map(async |(partition, claims)| {
+            let item_ids: Vec<ItemId> = claims.iter().map(|claim| claim.item_id.clone()).collect();
+            let answer = self.engine.submit(ReserveClaims { partition, claims }).await?;
+            Ok::<_, EngineError>((item_ids, answer))
+        }))
+        .await?;
+        let (granted, refused): (Vec<_>, Vec<_>) = answers
+            .into_iter()
+            .partition(|(_, answer)| *answer == ReserveAnswer::Reserved);
+        let Some((_, refusal)) = refused.into_iter().next() else {
+            return Ok(ReserveAnswer::Reserved);
+        };
+        self.release_items(&reserve.saga_id, granted.iter().flat_map(|(item_ids, _)| item_ids))
+            .await?;
+        Ok(refusal)
+    }
+
+    /// Releases all items of a saga and refuses it for good.
+    pub async fn release(&self, release: Release) -> Result<Released, EngineError> {
+        self.release_items(&release.saga_id, release.item_ids.iter()).await
+    }
+
+    async fn release_items(
+        &self,
+        saga_id: &SagaId,
+        item_ids: impl Iterator<Item = &ItemId>,
+    ) -> Result<Released, EngineError> {
+        let mut of_partition: BTreeMap<Partition, BTreeMap<&ItemId, _>> = BTreeMap::new();
+        for item_id in item_ids {
+            let keys = (self.keys.item(item_id), self.keys.hold(saga_id, item_id));
+            of_partition
+                .entry(keys.0.partition())
+                .or_default()
+                .insert(item_id, keys);
+        }
+        try_join_all(of_partition.into_iter().map(|(partition, items)| {
+            let items = items.into_values().collect();
+            self.engine.submit(ReleaseItems { partition, items })
+        }))
+        .await?;
+        Ok(Released)
+    }
+
+    /// The saga's claims by partition, lines of one item summed.
+    fn claims(&self, reserve: &Reserve) -> Result<BTreeMap<Partition, Vec<Claim>>, EngineError> {
+        let mut of_item: BTreeMap<&ItemId, Quantity> = BTreeMap::new();
+        for line in &reserve.lines {
+            let sum = of_item.entry(&line.item_id).or_default();
+            // An order takes no line that would make its sum too large.
+            *sum = sum
+                .checked_add(line.quantity)
+                .ok_or_else(|| EngineError::Bug("a saga's lines of one item are too many to count".into()))?;
+        }
+        let mut of_partition: BTreeMap<Partition, Vec<Claim>> = BTreeMap::new();
+        for (item_id, quantity) in of_item {
+            let claim = Claim {
+                item_id: item_id.clone(),
+                item: self.keys.item(item_id),
+                hold: self.keys.hold(&reserve.saga_id, item_id),
+                quantity,
+            };
+            of_partition.entry(claim.item.partition()).or_default().push(claim);
+        }
+        Ok(of_partition)
+    }
+}
