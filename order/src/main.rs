@@ -1,1 +1,59 @@
-fn main() {}
+//! The order service as a process of its own.
+
+use std::sync::Arc;
+
+use clap::Parser;
+use order::{
+    Orders, api,
+    config::SagaConfig,
+    participants::{HttpPayment, HttpStock, Participants, Replicas},
+};
+use shared::{
+    config::{ServerConfig, ServiceConfig},
+    http::public_routes,
+    service::serve,
+    shutdown,
+    telemetry::Telemetry,
+};
+
+/// Holdfast's order service: orders, and the checkout that settles them.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    #[command(flatten)]
+    service: ServiceConfig,
+    #[command(flatten)]
+    saga: SagaConfig,
+    /// Stock's internal base URLs, separated by commas.
+    #[arg(long, env = "STOCK_URLS", default_value = "http://127.0.0.1:9001")]
+    stock_urls: Replicas,
+    /// Payment's internal base URLs, separated by commas.
+    #[arg(long, env = "PAYMENT_URLS", default_value = "http://127.0.0.1:9002")]
+    payment_urls: Replicas,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let telemetry = Telemetry::start(&options.service.telemetry)?;
+    let stop = shutdown::on_signal()?;
+    let participants = Participants {
+        stock: Arc::new(HttpStock::new(&options.stock_urls, options.saga.call_timeout())?),
+        payment: Arc::new(HttpPayment::new(&options.payment_urls, options.saga.call_timeout())?),
+    };
+    let (orders, lanes) = Orders::start(
+        &options.service.store,
+        &options.service.engine,
+        options.saga,
+        participants,
+    )
+    .await?;
+    let recovery = tokio::spawn(orders.clone().recover(stop.clone()));
+    let public = public_routes(api::service(orders.clone()), vec![orders.store().clone()], telemetry);
+    drop(orders);
+    let ServerConfig { listen, allow_remote } = options.service.server;
+    serve(listen, allow_remote, public, stop).await?;
+    recovery.await?;
+    lanes.finished().await;
+    Ok(())
+}

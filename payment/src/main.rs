@@ -1,1 +1,39 @@
-fn main() {}
+//! The payment service as a process of its own.
+
+use clap::Parser;
+use payment::{Payment, api, internal};
+use shared::{
+    config::{InternalConfig, ServerConfig, ServiceConfig},
+    http::public_routes,
+    service::serve,
+    shutdown,
+    telemetry::Telemetry,
+};
+
+/// Holdfast's payment service: items, their pieces, and what sagas hold of them.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    #[command(flatten)]
+    service: ServiceConfig,
+    #[command(flatten)]
+    internal: InternalConfig,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Options { service, internal } = Options::parse();
+    let telemetry = Telemetry::start(&service.telemetry)?;
+    let stop = shutdown::on_signal()?;
+    let (payment, lanes) = Payment::start(&service.store, &service.engine).await?;
+    let public = public_routes(api::service(payment.clone()), vec![payment.store().clone()], telemetry);
+    let internal_routes = internal::routes(&payment);
+    drop(payment);
+    let ServerConfig { listen, allow_remote } = service.server;
+    tokio::try_join!(
+        serve(listen, allow_remote, public, stop.clone()),
+        serve(internal.internal_listen, allow_remote, internal_routes, stop),
+    )?;
+    lanes.finished().await;
+    Ok(())
+}

@@ -1,18 +1,15 @@
 //! Writing many numbered records in small commands, so that other callers get their turn in between.
 
-use std::{borrow::Cow, str::FromStr};
+use std::str::FromStr;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use poem_openapi::{
-    Object,
-    registry::{MetaSchema, MetaSchemaRef},
-    types::{Example, ParseError, ParseFromParameter, ParseResult, Type},
-};
+use poem_openapi::{Object, registry::MetaSchema, types::Example};
 
 use crate::{
     engine::{Command, Engine, EngineError},
     keys::{Partition, Partitions},
+    parameter,
 };
 
 /// The most records that one `batch_init` makes.
@@ -46,37 +43,14 @@ impl FromStr for RecordCount {
     }
 }
 
-impl Type for RecordCount {
-    const IS_REQUIRED: bool = true;
-    type RawValueType = Self;
-    type RawElementValueType = Self;
-
-    fn name() -> Cow<'static, str> {
-        "RecordCount".into()
+parameter!(
+    RecordCount,
+    MetaSchema {
+        minimum: Some(0.0),
+        maximum: Some(MAX_RECORDS.into()),
+        ..MetaSchema::new_with_format("integer", "int32")
     }
-
-    fn schema_ref() -> MetaSchemaRef {
-        MetaSchemaRef::Inline(Box::new(MetaSchema {
-            minimum: Some(0.0),
-            maximum: Some(MAX_RECORDS.into()),
-            ..MetaSchema::new_with_format("integer", "int32")
-        }))
-    }
-
-    fn as_raw_value(&self) -> Option<&Self> {
-        Some(self)
-    }
-
-    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-        Box::new(std::iter::once(self))
-    }
-}
-
-impl ParseFromParameter for RecordCount {
-    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-        value.parse().map_err(ParseError::custom)
-    }
-}
+);
 
 /// What a `batch_init` answers.
 #[derive(Debug, Object)]

@@ -1,36 +1,43 @@
 //! Settings that every service has. Each is an option of the command line and an environment variable.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use clap::Args;
 
-use crate::{engine::EngineConfig, keys::MAX_PARTITIONS, store::StoreConfig, telemetry::TelemetryConfig};
+use crate::{engine::EngineConfig, store::StoreConfig, telemetry::TelemetryConfig};
 
-/// How long a starting service waits for its Redis.
-pub const STORE_PATIENCE: Duration = Duration::from_secs(60);
-
-/// One service's settings.
+/// Where a process is reached from outside.
 #[derive(Debug, Clone, Args)]
-pub struct ServiceConfig {
+pub struct ServerConfig {
     /// Where the public calls are served.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
-    /// Where the other services' calls are served. No gateway may route it.
-    #[arg(long, env = "INTERNAL_LISTEN", default_value = "127.0.0.1:9000")]
-    pub internal_listen: SocketAddr,
     /// Allow addresses that other machines can reach. Nothing authenticates callers.
     #[arg(long, env = "ALLOW_REMOTE")]
     pub allow_remote: bool,
-    /// The number of key groups. Fixed at a store's first start.
-    #[arg(long, env = "PARTITIONS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PARTITIONS)))]
-    pub partitions: u16,
-    /// The service's Redis.
+}
+
+/// The settings of a service that runs as a process of its own.
+#[derive(Debug, Clone, Args)]
+pub struct ServiceConfig {
+    /// Where it is reached from outside.
+    #[command(flatten)]
+    pub server: ServerConfig,
+    /// Its Redis.
     #[command(flatten)]
     pub store: StoreConfig,
     /// The engine's bounds.
     #[command(flatten)]
     pub engine: EngineConfig,
-    /// Logs.
+    /// Its log.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
+}
+
+/// Where a participant of the saga is reached by the other services.
+#[derive(Debug, Clone, Args)]
+pub struct InternalConfig {
+    /// Where the other services' calls are served. No gateway may route it.
+    #[arg(long, env = "INTERNAL_LISTEN", default_value = "127.0.0.1:9000")]
+    pub internal_listen: SocketAddr,
 }

@@ -5,12 +5,11 @@
 
 use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
-use poem_openapi::{
-    registry::{MetaSchema, MetaSchemaRef},
-    types::{ParseError, ParseFromParameter, ParseResult, Type},
-};
+use poem_openapi::registry::MetaSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::parameter;
 
 /// The most characters that an id may have.
 pub const MAX_ID_LENGTH: usize = 64;
@@ -84,36 +83,13 @@ macro_rules! id {
             }
         }
 
-        impl Type for $name {
-            const IS_REQUIRED: bool = true;
-            type RawValueType = Self;
-            type RawElementValueType = Self;
-
-            fn name() -> Cow<'static, str> {
-                stringify!($name).into()
+        parameter!(
+            $name,
+            MetaSchema {
+                pattern: Some(PATTERN.into()),
+                ..MetaSchema::new("string")
             }
-
-            fn schema_ref() -> MetaSchemaRef {
-                MetaSchemaRef::Inline(Box::new(MetaSchema {
-                    pattern: Some(PATTERN.into()),
-                    ..MetaSchema::new("string")
-                }))
-            }
-
-            fn as_raw_value(&self) -> Option<&Self> {
-                Some(self)
-            }
-
-            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-                Box::new(std::iter::once(self))
-            }
-        }
-
-        impl ParseFromParameter for $name {
-            fn parse_from_parameter(value: &str) -> ParseResult<Self> {
-                value.parse().map_err(ParseError::custom)
-            }
-        }
+        );
     };
 }
 

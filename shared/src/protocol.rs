@@ -4,16 +4,32 @@
 //! nothing twice. One HTTP request carries many calls; each has its own [`Reply`], because one saga's
 //! trouble is none of the others'.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     amounts::{Credits, Quantity},
-    http::CorrelationId,
+    http::{CorrelationId, ProblemKind},
     ids::{ItemId, SagaId, UserId},
 };
 
+/// An item that does not exist, in the words of every service that says so.
+pub const UNKNOWN_ITEM: ProblemKind = ProblemKind::new("unknown-item", 404, "There is no such item.");
+/// Too few pieces, likewise.
+pub const OUT_OF_STOCK: ProblemKind = ProblemKind::new("out-of-stock", 409, "There are not enough pieces.");
+/// A user that does not exist, likewise.
+pub const UNKNOWN_USER: ProblemKind = ProblemKind::new("unknown-user", 404, "There is no such user.");
+/// Too little credit, likewise.
+pub const INSUFFICIENT_CREDIT: ProblemKind =
+    ProblemKind::new("insufficient-credit", 402, "The user has too little credit.");
+
 /// The most calls that one request may carry.
 pub const MAX_CALLS: usize = 1_024;
+
+/// How long a tombstone refuses late requests of its saga. It must outlast every request that may still
+/// be under way, and every driver that may still wake up.
+pub const TOMBSTONE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where stock takes [`Reserve`] calls.
 pub const RESERVE_PATH: &str = "/internal/reserve";

@@ -1,28 +1,75 @@
-//! Running a service: its two sockets, until it is told to stop.
+//! Running a service: its store and lanes, and its sockets, until it is told to stop.
+
+use std::{net::SocketAddr, time::Duration};
 
 use poem::Route;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::ServiceConfig, http::Bound};
+use crate::{
+    engine::{Engine, EngineConfig, Lanes},
+    http::{BindError, Bound},
+    keys::{BadPartitionCount, Partitions},
+    store::{Store, StoreConfig, StoreError},
+};
 
-/// Serves the public and the internal routes until `stop`, then finishes what is being served.
+/// How long a starting service waits for its Redis.
+const STORE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What every service stands on.
+pub struct Foundation {
+    /// The way into the lanes.
+    pub engine: Engine,
+    /// The service's Redis.
+    pub store: Store,
+    /// The key groups of the deployment.
+    pub partitions: Partitions,
+    /// The running lanes, to wait for in the end.
+    pub lanes: Lanes,
+}
+
+impl Foundation {
+    /// Claims the store for `service` and starts the lanes.
+    ///
+    /// # Errors
+    /// Wrong settings, a store that is somebody else's, or no store within [`STORE_PATIENCE`].
+    pub async fn start(service: &str, store: &StoreConfig, engine: &EngineConfig) -> Result<Self, StartError> {
+        let partitions = Partitions::new(engine.partitions)?;
+        let store = Store::open(store)?;
+        store.claim(service, engine.partitions, STORE_PATIENCE).await?;
+        let (engine, lanes) = Engine::start(&store, &partitions, engine);
+        Ok(Self {
+            engine,
+            store,
+            partitions,
+            lanes,
+        })
+    }
+}
+
+/// The service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// PARTITIONS is out of range.
+    #[error(transparent)]
+    Partitions(#[from] BadPartitionCount),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Binds a socket and serves routes on it until `stop`, then finishes what is being served.
 ///
 /// # Errors
 /// An address that cannot be bound, or a socket that fails.
 pub async fn serve(
-    config: &ServiceConfig,
-    public: Route,
-    internal: Route,
+    address: SocketAddr,
+    allow_remote: bool,
+    routes: Route,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
-    let public_socket = Bound::bind(config.listen, config.allow_remote).await?;
-    let internal_socket = Bound::bind(config.internal_listen, config.allow_remote).await?;
-    tracing::info!(public = %public_socket.address(), internal = %internal_socket.address(), "serving");
-    tokio::try_join!(
-        public_socket.serve(public, stop.clone()),
-        internal_socket.serve(internal, stop)
-    )?;
-    Ok(())
+    let socket = Bound::bind(address, allow_remote).await?;
+    tracing::info!(address = %socket.address(), "serving");
+    Ok(socket.serve(routes, stop).await?)
 }
 
 /// The service cannot be served.
@@ -30,7 +77,7 @@ pub async fn serve(
 pub enum ServeError {
     /// An address cannot be bound.
     #[error(transparent)]
-    Bind(#[from] crate::http::BindError),
+    Bind(#[from] BindError),
     /// A socket failed.
     #[error("a socket failed: {0}")]
     Socket(#[from] std::io::Error),

@@ -11,15 +11,13 @@ use shared::{
     bulk::{BatchInit, RecordCount},
     http::{Catalogue, OVERFLOW, Problem, ProblemKind, Refused},
     ids::ItemId,
+    protocol::{OUT_OF_STOCK, UNKNOWN_ITEM},
 };
 
 use crate::{
     Stock,
     decide::{AddOutcome, InitOutcome, SubtractOutcome},
 };
-
-const UNKNOWN_ITEM: ProblemKind = ProblemKind::new("unknown-item", 404, "There is no such item.");
-const OUT_OF_STOCK: ProblemKind = ProblemKind::new("out-of-stock", 409, "There are not enough pieces.");
 
 /// What stock may refuse.
 pub struct StockProblems;

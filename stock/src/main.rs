@@ -1,7 +1,13 @@
 //! The stock service as a process of its own.
 
 use clap::Parser;
-use shared::{config::ServiceConfig, http::public_routes, service::serve, shutdown, telemetry::Telemetry};
+use shared::{
+    config::{InternalConfig, ServerConfig, ServiceConfig},
+    http::public_routes,
+    service::serve,
+    shutdown,
+    telemetry::Telemetry,
+};
 use stock::{Stock, api, internal};
 
 /// Holdfast's stock service: items, their pieces, and what sagas hold of them.
@@ -10,18 +16,24 @@ use stock::{Stock, api, internal};
 struct Options {
     #[command(flatten)]
     service: ServiceConfig,
+    #[command(flatten)]
+    internal: InternalConfig,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Options::parse().service;
-    let telemetry = Telemetry::start(&config.telemetry)?;
+    let Options { service, internal } = Options::parse();
+    let telemetry = Telemetry::start(&service.telemetry)?;
     let stop = shutdown::on_signal()?;
-    let (stock, lanes) = Stock::start(&config).await?;
+    let (stock, lanes) = Stock::start(&service.store, &service.engine).await?;
     let public = public_routes(api::service(stock.clone()), vec![stock.store().clone()], telemetry);
-    let internal = internal::routes(&stock);
+    let internal_routes = internal::routes(&stock);
     drop(stock);
-    serve(&config, public, internal, stop).await?;
+    let ServerConfig { listen, allow_remote } = service.server;
+    tokio::try_join!(
+        serve(listen, allow_remote, public, stop.clone()),
+        serve(internal.internal_listen, allow_remote, internal_routes, stop),
+    )?;
     lanes.finished().await;
     Ok(())
 }

@@ -6,12 +6,12 @@ use futures::future::try_join_all;
 use shared::{
     amounts::{Credits, Quantity},
     bulk::{self, RecordCount},
-    config::{STORE_PATIENCE, ServiceConfig},
-    engine::{Engine, EngineError, Lanes},
+    engine::{Engine, EngineConfig, EngineError, Lanes},
     ids::{ItemId, SagaId},
-    keys::{Partition, Partitions},
+    keys::Partition,
     protocol::{Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer},
-    store::Store,
+    service::{Foundation, StartError},
+    store::{Store, StoreConfig},
 };
 
 use crate::{
@@ -32,20 +32,14 @@ pub struct Stock {
 
 impl Stock {
     /// Claims the store and starts the lanes.
-    ///
-    /// # Errors
-    /// Wrong settings, a store that is somebody else's, or no store within a minute.
-    pub async fn start(config: &ServiceConfig) -> anyhow::Result<(Self, Lanes)> {
-        let partitions = Partitions::new(config.partitions)?;
-        let store = Store::open(&config.store)?;
-        store.claim("stock", config.partitions, STORE_PATIENCE).await?;
-        let (engine, lanes) = Engine::start(&store, &partitions, &config.engine);
+    pub async fn start(store: &StoreConfig, engine: &EngineConfig) -> Result<(Self, Lanes), StartError> {
+        let foundation = Foundation::start("stock", store, engine).await?;
         let stock = Self {
-            engine,
-            store,
-            keys: Keys::new(partitions),
+            engine: foundation.engine,
+            store: foundation.store,
+            keys: Keys::new(foundation.partitions),
         };
-        Ok((stock, lanes))
+        Ok((stock, foundation.lanes))
     }
 
     /// The store, for the health check.

@@ -48,13 +48,16 @@ use self::{
     writes::Writes,
 };
 use crate::{
-    keys::{Partition, Partitions},
+    keys::{MAX_PARTITIONS, Partition, Partitions},
     store::Store,
 };
 
 /// The engine's bounds.
 #[derive(Debug, Clone, Args)]
 pub struct EngineConfig {
+    /// The number of key groups. Fixed at a store's first start.
+    #[arg(long, env = "PARTITIONS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PARTITIONS)))]
+    pub partitions: u16,
     /// How many lanes commit side by side on a single Redis. A cluster has one lane a partition.
     #[arg(long, env = "LANES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub lanes: u16,
@@ -72,6 +75,7 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
+            partitions: 16,
             lanes: 2,
             lane_queue: 8_192,
             batch_records: 1_024,

@@ -40,6 +40,17 @@ impl CorrelationId {
         CURRENT.scope(self, work).await
     }
 
+    /// Does `work`, in another task perhaps, under the id of the task that calls this.
+    pub fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+        let current = Self::current();
+        async move {
+            match current {
+                Some(id) => id.scope(work).await,
+                None => work.await,
+            }
+        }
+    }
+
     /// The id's text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -3,6 +3,7 @@
 mod correlation;
 mod edge;
 mod internal;
+mod parameter;
 mod problem;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

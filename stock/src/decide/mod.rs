@@ -10,17 +10,11 @@ mod subtract;
 #[cfg(test)]
 mod properties;
 
-use std::time::Duration;
-
 pub use self::{
     add::{Add, AddOutcome},
     create::Create,
     init::{Init, InitOutcome},
-    release::{ReleaseItems, Released},
+    release::ReleaseItems,
     reserve::{Claim, ReserveClaims},
     subtract::{Subtract, SubtractOutcome},
 };
-
-/// How long a tombstone refuses late requests of its saga. It must outlast every request that may still
-/// be under way, and every driver that may still wake up.
-pub const TOMBSTONE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);

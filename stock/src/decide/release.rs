@@ -1,11 +1,10 @@
-pub use shared::protocol::Released;
 use shared::{
     amounts::Quantity,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
+    protocol::{Released, TOMBSTONE_KEPT},
 };
 
-use super::TOMBSTONE_KEPT;
 use crate::record::{Hold, Item};
 
 /// Gives back what a saga holds in one partition, and refuses it for good.

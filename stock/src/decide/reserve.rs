@@ -3,10 +3,9 @@ use shared::{
     engine::{Command, Touches, View},
     ids::ItemId,
     keys::{Key, Partition},
-    protocol::ReserveAnswer,
+    protocol::{ReserveAnswer, TOMBSTONE_KEPT},
 };
 
-use super::TOMBSTONE_KEPT;
 use crate::record::{Hold, Item};
 
 /// One saga's claim on one item.

@@ -1,0 +1,145 @@
+//! The public operations of order: parse, call, answer.
+
+mod payload;
+mod problems;
+
+use poem_openapi::{
+    OpenApi, OpenApiService, Tags,
+    param::Path,
+    payload::{Json, PlainText},
+};
+use shared::{
+    amounts::Credits,
+    bulk::{BatchInit, RecordCount},
+    http::{MALFORMED, Problem, Refused},
+    ids::{ItemId, OrderId, UserId},
+};
+
+use self::{
+    payload::{CreatedOrder, FoundOrder, Pieces},
+    problems::{ORDERS_BUSY, OrderProblems, added_problem, checkout_problem, no_price, unknown_item, unknown_order},
+};
+use crate::{Added, Checkout, Orders, decide::AddItemOutcome, random_orders::RandomOrders};
+
+type Answer<T> = Result<T, Refused<OrderProblems>>;
+
+#[derive(Tags)]
+enum Tag {
+    /// What is bought, and the checkout.
+    Order,
+}
+
+/// Serves the public operations.
+pub struct OrderApi {
+    orders: Orders,
+}
+
+impl OrderApi {
+    /// The operations of these orders.
+    #[must_use]
+    pub fn new(orders: Orders) -> Self {
+        Self { orders }
+    }
+}
+
+/// The API with its documentation.
+#[must_use]
+pub fn service(orders: Orders) -> OpenApiService<OrderApi, ()> {
+    OpenApiService::new(OrderApi::new(orders), "Holdfast order", env!("CARGO_PKG_VERSION"))
+        .description("Orders, and the checkout that settles them.")
+}
+
+#[OpenApi(tag = "Tag::Order")]
+impl OrderApi {
+    /// Create an order
+    ///
+    /// The order starts without lines. Whether the user exists is looked at when it is checked out.
+    #[oai(path = "/orders/create/:user_id", method = "post", operation_id = "createOrder")]
+    async fn create(&self, user_id: Path<UserId>) -> Answer<Json<CreatedOrder>> {
+        let order_id = self.orders.create(user_id.0).await?.to_string();
+        Ok(Json(CreatedOrder { order_id }))
+    }
+
+    /// Look an order up
+    #[oai(path = "/orders/find/:order_id", method = "get", operation_id = "findOrder")]
+    async fn find(&self, order_id: Path<OrderId>) -> Answer<Json<FoundOrder>> {
+        let order = self
+            .orders
+            .find(&order_id)
+            .await?
+            .ok_or_else(|| unknown_order(&order_id))?;
+        Ok(Json(FoundOrder::of(&order_id, order)))
+    }
+
+    /// Add a line to an order
+    ///
+    /// At the item's present price. Adding the same item again adds another line; at the checkout, all
+    /// lines of one item count together.
+    #[oai(
+        path = "/orders/addItem/:order_id/:item_id/:quantity",
+        method = "post",
+        operation_id = "addItem"
+    )]
+    async fn add_item(
+        &self,
+        order_id: Path<OrderId>,
+        item_id: Path<ItemId>,
+        quantity: Path<Pieces>,
+    ) -> Answer<PlainText<String>> {
+        match self
+            .orders
+            .add_item(&order_id, item_id.0.clone(), quantity.get())
+            .await?
+        {
+            Added::Decided(AddItemOutcome::Added { total }) => {
+                Ok(PlainText(format!("order {} costs {total}", *order_id)))
+            }
+            Added::Decided(refused) => Err(added_problem(&order_id, refused).into()),
+            Added::UnknownItem => Err(unknown_item(&item_id).into()),
+            Added::NoPrice => Err(no_price(&item_id).into()),
+        }
+    }
+
+    /// Check an order out
+    ///
+    /// Reserves the order's pieces, charges its user and settles it, or does none of these. Repeating the
+    /// call is safe: an order is charged once. While a checkout is under way, a second call waits for the
+    /// same outcome.
+    ///
+    /// 200: the order is paid, now or by an earlier checkout. 4xx: it is not, and nothing is held. 503:
+    /// it is not decided yet, or a part of the system is not available; ask again.
+    #[oai(path = "/orders/checkout/:order_id", method = "post", operation_id = "checkout")]
+    async fn checkout(&self, order_id: Path<OrderId>) -> Answer<PlainText<String>> {
+        match self.orders.checkout(&order_id).await? {
+            Checkout::Paid => Ok(PlainText(format!("order {} is paid", *order_id))),
+            refused => Err(checkout_problem(&order_id, refused).into()),
+        }
+    }
+
+    /// Create many orders
+    ///
+    /// Creates the orders "0" to "n - 1", or sets existing ones back: each has two lines of one piece of a
+    /// random item among the first `n_items`, for a random user among the first `n_users`.
+    #[oai(
+        path = "/orders/batch_init/:n/:n_items/:n_users/:item_price",
+        method = "post",
+        operation_id = "batchInitOrders"
+    )]
+    async fn batch_init(
+        &self,
+        n: Path<RecordCount>,
+        n_items: Path<RecordCount>,
+        n_users: Path<RecordCount>,
+        item_price: Path<Credits>,
+    ) -> Answer<Json<BatchInit>> {
+        let orders = RandomOrders::new(n_items.get(), n_users.get(), item_price.0)
+            .map_err(|error| Problem::new(&MALFORMED, error.to_string()))?;
+        match self.orders.init(n.0, orders).await? {
+            0 => Ok(Json(BatchInit::of(n.0, "orders"))),
+            busy => {
+                let detail = format!("{busy} orders are being checked out and stay as they were; the others are ready");
+                Err(Problem::new(&ORDERS_BUSY, detail).into())
+            }
+        }
+    }
+}

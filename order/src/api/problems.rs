@@ -1,0 +1,118 @@
+//! What order may refuse, in its answers' words.
+
+use shared::{
+    http::{Catalogue, OVERFLOW, Problem, ProblemKind, UNAVAILABLE},
+    ids::{ItemId, OrderId},
+    protocol::{INSUFFICIENT_CREDIT, OUT_OF_STOCK, UNKNOWN_ITEM, UNKNOWN_USER},
+};
+
+use crate::{
+    Checkout,
+    decide::AddItemOutcome,
+    record::{MAX_LINES, Rejection},
+};
+
+const UNKNOWN_ORDER: ProblemKind = ProblemKind::new("unknown-order", 404, "There is no such order.");
+const ALREADY_PAID: ProblemKind = ProblemKind::new("already-paid", 409, "The order is paid and takes no more lines.");
+const BEING_CHECKED_OUT: ProblemKind =
+    ProblemKind::new("being-checked-out", 409, "A checkout of the order is under way.");
+const TOO_MANY_LINES: ProblemKind = ProblemKind::new("too-many-lines", 409, "The order has as many lines as it may.");
+const EMPTY_ORDER: ProblemKind = ProblemKind::new("empty-order", 409, "The order has no lines.");
+const ITEM_GONE: ProblemKind = ProblemKind::new("item-gone", 409, "An item of the order no longer exists.");
+const DEADLINE_PASSED: ProblemKind = ProblemKind::new(
+    "deadline-passed",
+    409,
+    "The checkout was not finished in time and was undone.",
+);
+const UNDECIDED: ProblemKind = ProblemKind::passing("undecided", 503, "The checkout is not decided yet.", 1);
+/// Some orders could not be set back.
+pub(super) const ORDERS_BUSY: ProblemKind = ProblemKind::new("orders-busy", 409, "Some orders are being checked out.");
+
+/// What order may refuse.
+pub(super) struct OrderProblems;
+
+impl Catalogue for OrderProblems {
+    const KINDS: &'static [&'static ProblemKind] = &[
+        &UNKNOWN_ORDER,
+        &UNKNOWN_ITEM,
+        &UNKNOWN_USER,
+        &OVERFLOW,
+        &ALREADY_PAID,
+        &BEING_CHECKED_OUT,
+        &TOO_MANY_LINES,
+        &EMPTY_ORDER,
+        &OUT_OF_STOCK,
+        &ITEM_GONE,
+        &INSUFFICIENT_CREDIT,
+        &DEADLINE_PASSED,
+        &ORDERS_BUSY,
+        &UNDECIDED,
+    ];
+}
+
+pub(super) fn unknown_order(order_id: &OrderId) -> Problem {
+    Problem::new(&UNKNOWN_ORDER, format!("there is no order {order_id}"))
+}
+
+pub(super) fn unknown_item(item_id: &ItemId) -> Problem {
+    Problem::new(&UNKNOWN_ITEM, format!("there is no item {item_id}"))
+}
+
+pub(super) fn no_price(item_id: &ItemId) -> Problem {
+    Problem::new(
+        &UNAVAILABLE,
+        format!("stock did not tell the price of item {item_id}; the order is as it was"),
+    )
+}
+
+pub(super) fn added_problem(order_id: &OrderId, outcome: AddItemOutcome) -> Problem {
+    match outcome {
+        AddItemOutcome::UnknownOrder => unknown_order(order_id),
+        AddItemOutcome::AlreadyPaid => Problem::new(&ALREADY_PAID, format!("order {order_id} is paid")),
+        AddItemOutcome::BeingCheckedOut => Problem::new(
+            &BEING_CHECKED_OUT,
+            format!("order {order_id} takes lines again if its checkout is rejected"),
+        ),
+        AddItemOutcome::TooManyLines => {
+            Problem::new(&TOO_MANY_LINES, format!("an order has at most {MAX_LINES} lines"))
+        }
+        AddItemOutcome::Overflow | AddItemOutcome::Added { .. } => Problem::new(
+            &OVERFLOW,
+            format!("order {order_id} would cost more, or hold more pieces of the item, than can be counted"),
+        ),
+    }
+}
+
+pub(super) fn checkout_problem(order_id: &OrderId, checkout: Checkout) -> Problem {
+    match checkout {
+        Checkout::Rejected(rejection) => rejected(order_id, &rejection),
+        Checkout::Empty => Problem::new(&EMPTY_ORDER, format!("add a line to order {order_id} first")),
+        Checkout::UnknownOrder => unknown_order(order_id),
+        Checkout::Undecided | Checkout::Paid => Problem::new(
+            &UNDECIDED,
+            format!("the checkout of order {order_id} goes on by itself; ask again to hear how it ended"),
+        ),
+    }
+}
+
+fn rejected(order_id: &OrderId, rejection: &Rejection) -> Problem {
+    match rejection {
+        Rejection::OutOfStock { item_id, left } => Problem::new(
+            &OUT_OF_STOCK,
+            format!("order {order_id} needs more of item {item_id} than the {left} pieces there are"),
+        ),
+        Rejection::ItemGone { item_id } => Problem::new(
+            &ITEM_GONE,
+            format!("order {order_id} has a line for item {item_id}, which no longer exists"),
+        ),
+        Rejection::InsufficientCredit { credit } => Problem::new(
+            &INSUFFICIENT_CREDIT,
+            format!("order {order_id} costs more than the {credit} credit that its user has"),
+        ),
+        Rejection::UnknownUser => Problem::new(&UNKNOWN_USER, format!("the user of order {order_id} does not exist")),
+        Rejection::DeadlinePassed => Problem::new(
+            &DEADLINE_PASSED,
+            format!("the checkout of order {order_id} was undone; it can be tried anew"),
+        ),
+    }
+}

@@ -1,0 +1,71 @@
+//! Order's own settings: the saga's times.
+
+use std::time::Duration;
+
+use clap::Args;
+
+/// How long the saga's parts may take, in milliseconds.
+///
+/// None of them decides whether a saga is correct, only when somebody tries again.
+#[derive(Debug, Clone, Args)]
+pub struct SagaConfig {
+    /// How long a driver is left alone before another one takes its saga over.
+    #[arg(long, env = "SAGA_LEASE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
+    pub lease_ms: u64,
+    /// How old a saga may become before it is given up.
+    #[arg(long, env = "SAGA_DEADLINE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    pub deadline_ms: u64,
+    /// How long one request to a participant may take.
+    #[arg(long, env = "CALL_TIMEOUT_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub call_timeout_ms: u64,
+    /// How long a client waits for a saga to be decided before it hears that it is not.
+    #[arg(long, env = "CLIENT_PATIENCE_MS", default_value_t = 8_000, value_parser = clap::value_parser!(u64).range(10..=600_000))]
+    pub client_patience_ms: u64,
+    /// How often unfinished sagas are looked for.
+    #[arg(long, env = "RECOVERY_INTERVAL_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub recovery_interval_ms: u64,
+}
+
+impl Default for SagaConfig {
+    fn default() -> Self {
+        Self {
+            lease_ms: 5_000,
+            deadline_ms: 30_000,
+            call_timeout_ms: 2_000,
+            client_patience_ms: 8_000,
+            recovery_interval_ms: 500,
+        }
+    }
+}
+
+impl SagaConfig {
+    /// How long a driver is left alone.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+
+    /// How old a saga may become.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    /// How long one request to a participant may take.
+    #[must_use]
+    pub fn call_timeout(&self) -> Duration {
+        Duration::from_millis(self.call_timeout_ms)
+    }
+
+    /// How long a client waits.
+    #[must_use]
+    pub fn client_patience(&self) -> Duration {
+        Duration::from_millis(self.client_patience_ms)
+    }
+
+    /// How often unfinished sagas are looked for.
+    #[must_use]
+    pub fn recovery_interval(&self) -> Duration {
+        Duration::from_millis(self.recovery_interval_ms)
+    }
+}

@@ -1,0 +1,107 @@
+use shared::{
+    amounts::Credits,
+    clock::Timestamp,
+    engine::{Command, Touches, View},
+    ids::{SagaId, UserId},
+    keys::Partition,
+    protocol::Line,
+};
+
+use crate::{
+    keys::SagaKeys,
+    record::{Drive, Order, Status},
+};
+
+/// Begins a checkout: open -> `checking_out`.
+#[derive(Debug)]
+pub struct Begin {
+    /// The order and what belongs to it.
+    pub keys: SagaKeys,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What became of a [`Begin`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BeginOutcome {
+    /// The caller drives this saga.
+    Begun(Saga),
+    /// Somebody else drives this one.
+    UnderWay(SagaId),
+    /// The order is settled already.
+    AlreadyPaid,
+    /// The order has no lines.
+    Empty,
+    /// There is no such order.
+    UnknownOrder,
+}
+
+/// What a driver needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saga {
+    /// The saga's name.
+    pub id: SagaId,
+    /// The driver's number.
+    pub epoch: u32,
+    /// Who pays.
+    pub user_id: UserId,
+    /// What is bought.
+    pub lines: Vec<Line>,
+    /// What it costs.
+    pub total: Credits,
+}
+
+impl Saga {
+    /// The saga of an order, as its driver of this epoch sees it.
+    pub(super) fn of(id: SagaId, epoch: u32, order: &Order) -> Self {
+        Self {
+            id,
+            epoch,
+            user_id: order.user_id.clone(),
+            lines: order.lines.clone(),
+            total: order.total,
+        }
+    }
+}
+
+impl Command for Begin {
+    type Outcome = BeginOutcome;
+
+    fn partition(&self) -> Partition {
+        self.keys.order.partition()
+    }
+
+    fn touches(&self, touches: &mut Touches) {
+        touches.record(&self.keys.order);
+        touches.index(&self.keys.inflight);
+    }
+
+    fn decide(&self, view: &mut View) -> BeginOutcome {
+        let Some(order) = view.get(&self.keys.order) else {
+            return BeginOutcome::UnknownOrder;
+        };
+        match order.status {
+            Status::Paid => return BeginOutcome::AlreadyPaid,
+            Status::CheckingOut { .. } | Status::Cancelling { .. } => {
+                return BeginOutcome::UnderWay(order.saga_id(&self.keys.order_id));
+            }
+            Status::Open { .. } if order.lines.is_empty() => return BeginOutcome::Empty,
+            Status::Open { .. } => {}
+        }
+        let drive = Drive {
+            epoch: 0,
+            begun_at: self.now,
+            driven_since: self.now,
+        };
+        let order = Order {
+            // Four thousand million attempts at one order do not happen; the id would repeat a tombstone.
+            attempt: order.attempt.saturating_add(1),
+            status: Status::CheckingOut { drive },
+            ..order.clone()
+        };
+        let saga = Saga::of(order.saga_id(&self.keys.order_id), drive.epoch, &order);
+        view.index_add(&self.keys.inflight, &saga.id.to_string(), self.now.score());
+        view.put(&self.keys.order, order);
+        BeginOutcome::Begun(saga)
+    }
+}

@@ -1,0 +1,32 @@
+//! What can happen to an order: one command a file, each with a pure decision function.
+//!
+//! ```text
+//!             begin                    finish(paid)
+//!   open ───────────────> checking_out ─────────────> paid
+//!    ^ ^                   │    │  ^ │
+//!    │ └── finish(rejected)┘    │  └─┘ take_over (epoch + 1)
+//!    │                          │ cancel
+//!    │   finish(rejected)       v
+//!    └─────────────────────  cancelling ── take_over (epoch + 1)
+//! ```
+
+mod add_item;
+mod begin;
+mod cancel;
+mod create;
+mod finish;
+mod init;
+mod take_over;
+
+#[cfg(test)]
+mod properties;
+
+pub use self::{
+    add_item::{AddItem, AddItemOutcome},
+    begin::{Begin, BeginOutcome, Saga},
+    cancel::{Cancel, CancelOutcome},
+    create::Create,
+    finish::{Finish, FinishOutcome, Verdict},
+    init::{Init, InitOutcome, NewOrder},
+    take_over::{Course, TakeOver, TakeOverOutcome},
+};

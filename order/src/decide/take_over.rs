@@ -1,0 +1,101 @@
+use std::time::Duration;
+
+use shared::{
+    clock::Timestamp,
+    engine::{Command, Touches, View},
+    ids::SagaId,
+    keys::Partition,
+};
+
+use super::Saga;
+use crate::{
+    keys::SagaKeys,
+    record::{Drive, Order, Rejection, Status},
+};
+
+/// Takes a saga over from a driver that is gone: the epoch rises, so the old driver's word no longer
+/// counts.
+#[derive(Debug)]
+pub struct TakeOver {
+    /// The order and what belongs to it.
+    pub keys: SagaKeys,
+    /// The saga.
+    pub saga_id: SagaId,
+    /// The present.
+    pub now: Timestamp,
+    /// How long a driver is left alone.
+    pub lease: Duration,
+    /// How old a saga may become before it is given up.
+    pub deadline: Duration,
+}
+
+/// What became of a [`TakeOver`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TakeOverOutcome {
+    /// The caller drives the saga now.
+    Taken(Saga, Course),
+    /// The present driver's lease is not over.
+    NotYet,
+    /// The saga is finished; its index entry, if one was left, is gone.
+    Finished,
+}
+
+/// Which way a saga has to be driven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Course {
+    /// Towards paid.
+    Forward,
+    /// Back to open, for this reason.
+    Back(Rejection),
+}
+
+impl Command for TakeOver {
+    type Outcome = TakeOverOutcome;
+
+    fn partition(&self) -> Partition {
+        self.keys.order.partition()
+    }
+
+    fn touches(&self, touches: &mut Touches) {
+        touches.record(&self.keys.order);
+        touches.index(&self.keys.inflight);
+    }
+
+    fn decide(&self, view: &mut View) -> TakeOverOutcome {
+        let order = view
+            .get(&self.keys.order)
+            .filter(|order| order.attempt == self.saga_id.attempt);
+        let Some((order, drive)) = order.and_then(|order| Some((order, *order.drive()?))) else {
+            view.index_remove(&self.keys.inflight, &self.saga_id.to_string());
+            return TakeOverOutcome::Finished;
+        };
+        if self.now.since(drive.driven_since) < self.lease {
+            return TakeOverOutcome::NotYet;
+        }
+        let course = match &order.status {
+            Status::Cancelling { reason, .. } => Course::Back(reason.clone()),
+            _ if self.now.since(drive.begun_at) >= self.deadline => Course::Back(Rejection::DeadlinePassed),
+            _ => Course::Forward,
+        };
+        let drive = Drive {
+            epoch: drive.epoch.saturating_add(1),
+            driven_since: self.now,
+            ..drive
+        };
+        let status = match &course {
+            Course::Forward => Status::CheckingOut { drive },
+            Course::Back(reason) => Status::Cancelling {
+                drive,
+                reason: reason.clone(),
+            },
+        };
+        let order = Order {
+            status,
+            ..order.clone()
+        };
+        let saga = Saga::of(self.saga_id.clone(), drive.epoch, &order);
+        view.put(&self.keys.order, order);
+        view.index_add(&self.keys.inflight, &self.saga_id.to_string(), self.now.score());
+        TakeOverOutcome::Taken(saga, course)
+    }
+}

@@ -1,0 +1,63 @@
+//! Where order's records live.
+
+use shared::{
+    ids::OrderId,
+    keys::{IndexKey, Key, Partition, Partitions, StreamKey},
+};
+
+use crate::record::Order;
+
+/// Names order's keys.
+#[derive(Debug, Clone)]
+pub struct Keys(Partitions);
+
+impl Keys {
+    /// Keys over these partitions.
+    #[must_use]
+    pub fn new(partitions: Partitions) -> Self {
+        Self(partitions)
+    }
+
+    /// The partitions that the keys lie in.
+    #[must_use]
+    pub fn partitions(&self) -> &Partitions {
+        &self.0
+    }
+
+    /// `order:{tag}:<order_id>`
+    #[must_use]
+    pub fn order(&self, order_id: &OrderId) -> Key<Order> {
+        self.0.key("order", self.0.of(order_id.as_str()), order_id)
+    }
+
+    /// `inflight:{tag}`: the partition's sagas that are not finished, by when they were last taken to drive.
+    #[must_use]
+    pub fn inflight(&self, partition: Partition) -> IndexKey {
+        self.0.index("inflight", partition)
+    }
+
+    /// The keys of everything that a saga's step changes.
+    #[must_use]
+    pub fn saga(&self, order_id: &OrderId) -> SagaKeys {
+        let order = self.order(order_id);
+        SagaKeys {
+            inflight: self.inflight(order.partition()),
+            events: self.0.stream(order.partition()),
+            order,
+            order_id: order_id.clone(),
+        }
+    }
+}
+
+/// What a saga's step changes together.
+#[derive(Debug, Clone)]
+pub struct SagaKeys {
+    /// The order's name.
+    pub order_id: OrderId,
+    /// The order's record.
+    pub order: Key<Order>,
+    /// The index of unfinished sagas.
+    pub inflight: IndexKey,
+    /// The outbox.
+    pub events: StreamKey,
+}

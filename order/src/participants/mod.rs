@@ -1,0 +1,80 @@
+//! Stock and payment as order sees them, wherever they run.
+
+mod http;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use shared::{
+    backoff::Backoff,
+    coalesce::CallError,
+    protocol::{Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reserve, ReserveAnswer},
+};
+use tokio::time::Instant;
+
+pub use self::http::{HttpPayment, HttpStock, ParticipantError, Replicas};
+
+/// What one call gives: an answer, or no answer, in which case it may or may not have happened.
+pub type Asking<'a, A> = BoxFuture<'a, Result<A, CallError>>;
+
+/// Stock's side of the saga. Every call is safe to repeat.
+pub trait Stock: Send + Sync + 'static {
+    /// Holds all lines of a saga, or none.
+    fn reserve(&self, reserve: Reserve) -> Asking<'_, ReserveAnswer>;
+    /// Gives back what a saga holds, and refuses it for good.
+    fn release(&self, release: Release) -> Asking<'_, Released>;
+    /// Tells the price of an item.
+    fn quote(&self, quote: Quote) -> Asking<'_, QuoteAnswer>;
+}
+
+/// Payment's side of the saga. Every call is safe to repeat.
+pub trait Payment: Send + Sync + 'static {
+    /// Takes a saga's total from the user's credit.
+    fn charge(&self, charge: Charge) -> Asking<'_, ChargeAnswer>;
+    /// Gives back what a saga took, and refuses it for good.
+    fn refund(&self, refund: Refund) -> Asking<'_, Refunded>;
+}
+
+/// The saga's participants.
+#[derive(Clone)]
+pub struct Participants {
+    /// Who holds the pieces.
+    pub stock: Arc<dyn Stock>,
+    /// Who takes the money.
+    pub payment: Arc<dyn Payment>,
+}
+
+/// An answer, and how it was come by.
+pub(crate) struct Asked<A> {
+    pub(crate) answer: A,
+    /// Whether the first call was answered. Otherwise an earlier one may still be on its way.
+    pub(crate) once: bool,
+}
+
+const TRIES: u32 = 4;
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(20),
+    most: Duration::from_millis(500),
+};
+
+/// Makes a call, and makes it again where no answer comes, a few times and not after `until`.
+pub(crate) async fn ask<'a, A>(until: Instant, call: impl Fn() -> Asking<'a, A>) -> Result<Asked<A>, CallError> {
+    let mut tries = 0;
+    loop {
+        let error = match call().await {
+            Ok(answer) => {
+                return Ok(Asked {
+                    answer,
+                    once: tries == 0,
+                });
+            }
+            Err(error) => error,
+        };
+        tries += 1;
+        if tries >= TRIES || Instant::now() >= until {
+            return Err(error);
+        }
+        tracing::warn!(%error, tries, "a participant did not answer; asking again");
+        BACKOFF.sleep(tries).await;
+    }
+}

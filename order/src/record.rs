@@ -1,0 +1,132 @@
+//! The order as it is stored.
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    amounts::{Credits, Quantity},
+    clock::Timestamp,
+    ids::{ItemId, OrderId, SagaId, UserId},
+    protocol::Line,
+};
+
+/// The most lines that an order may have.
+pub const MAX_LINES: usize = 500;
+
+/// An order. Its record decides what becomes of its sagas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Who pays.
+    pub user_id: UserId,
+    /// What is bought, in the order in which it was added.
+    pub lines: Vec<Line>,
+    /// What it costs, by the prices at the time of adding.
+    pub total: Credits,
+    /// How often a checkout was begun. Never falls, so no saga's id comes twice.
+    pub attempt: u32,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub status: Status,
+}
+
+/// Where an order stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// It can take lines and be checked out.
+    Open {
+        /// Why the last attempt was rejected, where there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_failure: Option<Rejection>,
+    },
+    /// A saga is on its way to paid.
+    CheckingOut {
+        /// Who drives it, and since when.
+        #[serde(flatten)]
+        drive: Drive,
+    },
+    /// A saga was given up; everybody compensates.
+    Cancelling {
+        /// Who drives it, and since when.
+        #[serde(flatten)]
+        drive: Drive,
+        /// Why.
+        reason: Rejection,
+    },
+    /// Settled, for good.
+    Paid,
+}
+
+/// The right to drive a saga.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drive {
+    /// Counts the drivers: one that was overtaken knows a lower number, and its word no longer counts.
+    pub epoch: u32,
+    /// When the saga began.
+    pub begun_at: Timestamp,
+    /// When the present driver took it.
+    pub driven_since: Timestamp,
+}
+
+/// Why an attempt was rejected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Rejection {
+    /// There were not enough pieces of an item.
+    OutOfStock {
+        /// The item.
+        item_id: ItemId,
+        /// How many pieces there were.
+        left: Quantity,
+    },
+    /// An item no longer exists.
+    ItemGone {
+        /// The item.
+        item_id: ItemId,
+    },
+    /// The user had too little credit.
+    InsufficientCredit {
+        /// How much the user had.
+        credit: Credits,
+    },
+    /// The user does not exist.
+    UnknownUser,
+    /// The saga was not finished within its deadline.
+    DeadlinePassed,
+}
+
+impl Order {
+    /// An order without lines.
+    #[must_use]
+    pub fn new(user_id: UserId) -> Self {
+        Self {
+            user_id,
+            lines: Vec::new(),
+            total: Credits::ZERO,
+            attempt: 0,
+            status: Status::Open { last_failure: None },
+        }
+    }
+
+    /// The id of the order's last saga.
+    #[must_use]
+    pub fn saga_id(&self, order_id: &OrderId) -> SagaId {
+        SagaId {
+            order: order_id.clone(),
+            attempt: self.attempt,
+        }
+    }
+
+    /// Who drives the saga, where one is under way.
+    #[must_use]
+    pub fn drive(&self) -> Option<&Drive> {
+        match &self.status {
+            Status::CheckingOut { drive } | Status::Cancelling { drive, .. } => Some(drive),
+            Status::Open { .. } | Status::Paid => None,
+        }
+    }
+
+    /// Whether the saga with this attempt is under way and driven by this epoch.
+    #[must_use]
+    pub fn is_driven_by(&self, attempt: u32, epoch: u32) -> bool {
+        self.attempt == attempt && self.drive().is_some_and(|drive| drive.epoch == epoch)
+    }
+}

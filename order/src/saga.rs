@@ -1,0 +1,175 @@
+//! The checkout saga's control flow.
+//!
+//! ```text
+//! begin ─> reserve ─> charge ─> finish(paid)
+//!             │          │
+//!             │ refused  │ refused        on the clean path: release what is held, finish(rejected)
+//!             └──────────┴──────────────> otherwise: cancel, release and refund, finish(rejected)
+//! ```
+//!
+//! Nothing here is trusted to run to its end. Each step is safe to repeat, the order's record says how far
+//! the saga is, and whoever takes it over runs the same steps again.
+//!
+//! Sources: Garcia-Molina and Salem, "Sagas" (SIGMOD 1987); Helland, "Life beyond Distributed
+//! Transactions" (CIDR 2007).
+
+use shared::{
+    clock::Timestamp,
+    coalesce::CallError,
+    engine::EngineError,
+    protocol::{Charge, ChargeAnswer, Refund, Release, Reserve, ReserveAnswer},
+};
+use tokio::time::Instant;
+
+use crate::{
+    decide::{Cancel, CancelOutcome, Course, Finish, FinishOutcome, Saga, Verdict},
+    participants::ask,
+    record::Rejection,
+    service::Orders,
+};
+
+/// How far a driver came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Driven {
+    /// The saga is finished, and this is how.
+    Finished(Verdict),
+    /// Somebody else has decided, or will: the order's record tells.
+    Overtaken,
+}
+
+/// A driver could not go on. The saga is unfinished and will be taken over.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stuck {
+    #[error("a participant did not answer: {0}")]
+    Participant(#[from] CallError),
+    #[error("the order's record could not be changed: {0}")]
+    Record(#[from] EngineError),
+}
+
+impl Orders {
+    /// Drives a saga towards its end. The one place that decides which step comes next.
+    pub(crate) async fn drive(&self, saga: &Saga, course: Course) -> Result<Driven, Stuck> {
+        let until = Instant::now() + self.saga.lease();
+        match course {
+            Course::Forward => self.forward(saga, until).await,
+            Course::Back(reason) => self.back(saga, reason, until).await,
+        }
+    }
+
+    async fn forward(&self, saga: &Saga, until: Instant) -> Result<Driven, Stuck> {
+        let reserved = ask(until, || self.participants.stock.reserve(reserve(saga))).await?;
+        let clean = saga.epoch == 0 && reserved.once;
+        match reserved.answer.into() {
+            Step::Done => {}
+            Step::Undone => return Ok(Driven::Overtaken),
+            // A refused reserve holds nothing, and stays refused.
+            Step::Refused(reason) if clean => return self.finish(saga, Verdict::Rejected(reason)).await,
+            Step::Refused(reason) => return self.back(saga, reason, until).await,
+        }
+        let charged = ask(until, || self.participants.payment.charge(charge(saga))).await?;
+        let clean = clean && charged.once;
+        match charged.answer.into() {
+            Step::Done => self.finish(saga, Verdict::Paid).await,
+            Step::Undone => Ok(Driven::Overtaken),
+            // A refused charge stays refused, so no driver can finish this saga as paid any more.
+            Step::Refused(reason) if clean => {
+                ask(until, || self.participants.stock.release(release(saga))).await?;
+                self.finish(saga, Verdict::Rejected(reason)).await
+            }
+            Step::Refused(reason) => self.back(saga, reason, until).await,
+        }
+    }
+
+    /// Gives the saga up: first the order's record says so, then every participant compensates, with
+    /// tombstones against requests that may still be on their way.
+    async fn back(&self, saga: &Saga, reason: Rejection, until: Instant) -> Result<Driven, Stuck> {
+        let cancel = Cancel {
+            keys: self.keys.saga(&saga.id.order),
+            saga_id: saga.id.clone(),
+            epoch: saga.epoch,
+            reason,
+        };
+        let reason = match self.engine.submit(cancel).await? {
+            CancelOutcome::Cancelling(reason) => reason,
+            CancelOutcome::Overtaken => return Ok(Driven::Overtaken),
+        };
+        tokio::try_join!(
+            ask(until, || self.participants.stock.release(release(saga))),
+            ask(until, || self.participants.payment.refund(refund(saga))),
+        )?;
+        self.finish(saga, Verdict::Rejected(reason)).await
+    }
+
+    async fn finish(&self, saga: &Saga, verdict: Verdict) -> Result<Driven, Stuck> {
+        let finish = Finish {
+            keys: self.keys.saga(&saga.id.order),
+            saga_id: saga.id.clone(),
+            epoch: saga.epoch,
+            verdict: verdict.clone(),
+            now: Timestamp::now(),
+        };
+        match self.engine.submit(finish).await? {
+            FinishOutcome::Finished => Ok(Driven::Finished(verdict)),
+            FinishOutcome::Overtaken => Ok(Driven::Overtaken),
+        }
+    }
+}
+
+/// What a participant's answer means for the saga.
+enum Step {
+    Done,
+    /// The participant was told to undo the saga: somebody else has decided it.
+    Undone,
+    Refused(Rejection),
+}
+
+impl From<ReserveAnswer> for Step {
+    fn from(answer: ReserveAnswer) -> Self {
+        match answer {
+            ReserveAnswer::Reserved => Self::Done,
+            ReserveAnswer::Undone => Self::Undone,
+            ReserveAnswer::OutOfStock { item_id, left } => Self::Refused(Rejection::OutOfStock { item_id, left }),
+            ReserveAnswer::ItemGone { item_id } => Self::Refused(Rejection::ItemGone { item_id }),
+        }
+    }
+}
+
+impl From<ChargeAnswer> for Step {
+    fn from(answer: ChargeAnswer) -> Self {
+        match answer {
+            ChargeAnswer::Charged => Self::Done,
+            ChargeAnswer::Undone => Self::Undone,
+            ChargeAnswer::InsufficientCredit { credit } => Self::Refused(Rejection::InsufficientCredit { credit }),
+            ChargeAnswer::UnknownUser => Self::Refused(Rejection::UnknownUser),
+        }
+    }
+}
+
+fn reserve(saga: &Saga) -> Reserve {
+    Reserve {
+        saga_id: saga.id.clone(),
+        lines: saga.lines.clone(),
+    }
+}
+
+fn release(saga: &Saga) -> Release {
+    Release {
+        saga_id: saga.id.clone(),
+        item_ids: saga.lines.iter().map(|line| line.item_id.clone()).collect(),
+    }
+}
+
+fn charge(saga: &Saga) -> Charge {
+    Charge {
+        saga_id: saga.id.clone(),
+        user_id: saga.user_id.clone(),
+        amount: saga.total,
+    }
+}
+
+fn refund(saga: &Saga) -> Refund {
+    Refund {
+        saga_id: saga.id.clone(),
+        user_id: saga.user_id.clone(),
+    }
+}

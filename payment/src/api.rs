@@ -1,0 +1,171 @@
+//! The public operations of payment: parse, call, answer.
+
+use poem_openapi::{
+    Object, OpenApi, OpenApiService, Tags,
+    param::Path,
+    payload::{Json, PlainText},
+    types::Example,
+};
+use shared::{
+    amounts::Credits,
+    bulk::{BatchInit, RecordCount},
+    http::{Catalogue, OVERFLOW, Problem, ProblemKind, Refused},
+    ids::UserId,
+    protocol::{INSUFFICIENT_CREDIT, UNKNOWN_USER},
+};
+
+use crate::{
+    Payment,
+    decide::{AddFundsOutcome, InitOutcome, PayOutcome},
+};
+
+/// What payment may refuse.
+pub struct PaymentProblems;
+
+impl Catalogue for PaymentProblems {
+    const KINDS: &'static [&'static ProblemKind] = &[&UNKNOWN_USER, &INSUFFICIENT_CREDIT, &OVERFLOW];
+}
+
+type Answer<T> = Result<T, Refused<PaymentProblems>>;
+
+#[derive(Tags)]
+enum Tag {
+    /// Who can pay, and how much.
+    Payment,
+}
+
+/// The name of a new user.
+#[derive(Object)]
+#[oai(example)]
+struct CreatedUser {
+    /// The user's id.
+    user_id: String,
+}
+
+impl Example for CreatedUser {
+    fn example() -> Self {
+        Self {
+            user_id: "01997e2c-8f10-7a02-b6de-5d9c3e71a4f8".into(),
+        }
+    }
+}
+
+/// A user's account.
+#[derive(Object)]
+#[oai(example)]
+struct FoundUser {
+    /// The user's id.
+    user_id: String,
+    /// What the user can spend, in the smallest unit of the currency.
+    credit: i64,
+}
+
+impl Example for FoundUser {
+    fn example() -> Self {
+        Self {
+            user_id: "01997e2c-8f10-7a02-b6de-5d9c3e71a4f8".into(),
+            credit: 5_000,
+        }
+    }
+}
+
+/// Serves the public operations.
+pub struct PaymentApi {
+    payment: Payment,
+}
+
+impl PaymentApi {
+    /// The operations of these accounts.
+    #[must_use]
+    pub fn new(payment: Payment) -> Self {
+        Self { payment }
+    }
+}
+
+/// The API with its documentation.
+#[must_use]
+pub fn service(payment: Payment) -> OpenApiService<PaymentApi, ()> {
+    OpenApiService::new(PaymentApi::new(payment), "Holdfast payment", env!("CARGO_PKG_VERSION"))
+        .description("Users and their credit.")
+}
+
+#[OpenApi(tag = "Tag::Payment")]
+impl PaymentApi {
+    /// Create a user
+    ///
+    /// The user starts without credit.
+    #[oai(path = "/payment/create_user", method = "post", operation_id = "createUser")]
+    async fn create_user(&self) -> Answer<Json<CreatedUser>> {
+        let user_id = self.payment.create().await?.to_string();
+        Ok(Json(CreatedUser { user_id }))
+    }
+
+    /// Look a user up
+    #[oai(path = "/payment/find_user/:user_id", method = "get", operation_id = "findUser")]
+    async fn find_user(&self, user_id: Path<UserId>) -> Answer<Json<FoundUser>> {
+        let account = self.payment.find(&user_id).await?.ok_or_else(|| unknown(&user_id))?;
+        let user_id = user_id.to_string();
+        Ok(Json(FoundUser {
+            user_id,
+            credit: account.credit.get(),
+        }))
+    }
+
+    /// Add to a user's credit
+    #[oai(
+        path = "/payment/add_funds/:user_id/:amount",
+        method = "post",
+        operation_id = "addFunds"
+    )]
+    async fn add_funds(&self, user_id: Path<UserId>, amount: Path<Credits>) -> Answer<PlainText<String>> {
+        match self.payment.add_funds(&user_id, amount.0).await? {
+            AddFundsOutcome::Added { credit } => Ok(now_credit(&user_id, credit)),
+            AddFundsOutcome::UnknownUser => Err(unknown(&user_id).into()),
+            AddFundsOutcome::Overflow => {
+                let detail = format!("user {} cannot take {} more credit", *user_id, *amount);
+                Err(Problem::new(&OVERFLOW, detail).into())
+            }
+        }
+    }
+
+    /// Take from a user's credit
+    ///
+    /// Outside of any checkout: what is taken here belongs to no order.
+    #[oai(path = "/payment/pay/:user_id/:amount", method = "post", operation_id = "pay")]
+    async fn pay(&self, user_id: Path<UserId>, amount: Path<Credits>) -> Answer<PlainText<String>> {
+        match self.payment.pay(&user_id, amount.0).await? {
+            PayOutcome::Paid { credit } => Ok(now_credit(&user_id, credit)),
+            PayOutcome::UnknownUser => Err(unknown(&user_id).into()),
+            PayOutcome::InsufficientCredit { credit } => {
+                let detail = format!("user {} has {credit} credit, {} was asked for", *user_id, *amount);
+                Err(Problem::new(&INSUFFICIENT_CREDIT, detail).into())
+            }
+        }
+    }
+
+    /// Create many users
+    ///
+    /// Creates the users "0" to "n - 1", or sets existing ones to this credit.
+    #[oai(
+        path = "/payment/batch_init/:n/:starting_money",
+        method = "post",
+        operation_id = "batchInitUsers"
+    )]
+    async fn batch_init(&self, n: Path<RecordCount>, starting_money: Path<Credits>) -> Answer<Json<BatchInit>> {
+        match self.payment.init(n.0, starting_money.0).await? {
+            InitOutcome::Done => Ok(Json(BatchInit::of(n.0, "users"))),
+            InitOutcome::Overflow => {
+                let detail = "some users cannot have so much credit besides what they spent; they stay as they were";
+                Err(Problem::new(&OVERFLOW, detail).into())
+            }
+        }
+    }
+}
+
+fn unknown(user_id: &UserId) -> Problem {
+    Problem::new(&UNKNOWN_USER, format!("there is no user {user_id}"))
+}
+
+fn now_credit(user_id: &UserId, credit: Credits) -> PlainText<String> {
+    PlainText(format!("user {user_id} has {credit} credit"))
+}

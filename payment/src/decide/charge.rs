@@ -1,0 +1,77 @@
+use shared::{
+    amounts::Credits,
+    engine::{Command, Touches, View},
+    keys::{Key, Partition},
+    protocol::{ChargeAnswer, TOMBSTONE_KEPT},
+};
+
+use crate::record::{Account, Hold};
+
+/// Takes a saga's total from a user's credit, at most once.
+///
+/// Repeating the command gives the first answer and moves no credit, also where the first answer was a
+/// refusal: otherwise a duplicate that arrives after the saga was rejected would charge for nothing. A
+/// saga that was refunded before it was charged is refused for good.
+#[derive(Debug)]
+pub struct ChargeAccount {
+    /// The user's account.
+    pub account: Key<Account>,
+    /// What is known of the saga's charge.
+    pub hold: Key<Hold>,
+    /// How much.
+    pub amount: Credits,
+}
+
+impl Command for ChargeAccount {
+    type Outcome = ChargeAnswer;
+
+    fn partition(&self) -> Partition {
+        self.account.partition()
+    }
+
+    fn touches(&self, touches: &mut Touches) {
+        touches.record(&self.account);
+        touches.record(&self.hold);
+    }
+
+    fn decide(&self, view: &mut View) -> ChargeAnswer {
+        if let Some(hold) = view.get(&self.hold) {
+            return answer_of(hold);
+        }
+        let (hold, account) = self.first_time(view.get(&self.account));
+        let answer = answer_of(&hold);
+        match account {
+            Some(account) => {
+                view.put(&self.account, account);
+                view.put(&self.hold, hold);
+            }
+            None => view.put_expiring(&self.hold, hold, TOMBSTONE_KEPT),
+        }
+        answer
+    }
+}
+
+impl ChargeAccount {
+    /// What to remember of the charge, and the account after it, where it changes.
+    fn first_time(&self, account: Option<&Account>) -> (Hold, Option<Account>) {
+        let Some(account) = account else {
+            return (Hold::UnknownUser, None);
+        };
+        match account.credit.checked_sub(self.amount) {
+            None => (Hold::InsufficientCredit { credit: account.credit }, None),
+            Some(credit) => {
+                let funded = account.funded;
+                (Hold::Charged { amount: self.amount }, Some(Account { credit, funded }))
+            }
+        }
+    }
+}
+
+fn answer_of(hold: &Hold) -> ChargeAnswer {
+    match hold {
+        Hold::Charged { .. } => ChargeAnswer::Charged,
+        Hold::InsufficientCredit { credit } => ChargeAnswer::InsufficientCredit { credit: *credit },
+        Hold::UnknownUser => ChargeAnswer::UnknownUser,
+        Hold::Refunded => ChargeAnswer::Undone,
+    }
+}

@@ -1,0 +1,34 @@
+use shared::{
+    amounts::Credits,
+    engine::{Command, Touches, View},
+    keys::{Key, Partition},
+};
+
+use crate::record::Account;
+
+/// Opens an account without credit.
+#[derive(Debug)]
+pub struct Create {
+    /// Where the account will be. Its user's id must be new.
+    pub account: Key<Account>,
+}
+
+impl Command for Create {
+    type Outcome = ();
+
+    fn partition(&self) -> Partition {
+        self.account.partition()
+    }
+
+    fn touches(&self, touches: &mut Touches) {
+        touches.record(&self.account);
+    }
+
+    fn decide(&self, view: &mut View) {
+        let account = Account {
+            credit: Credits::ZERO,
+            funded: Credits::ZERO,
+        };
+        view.put(&self.account, account);
+    }
+}

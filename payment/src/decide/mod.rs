@@ -1,0 +1,20 @@
+//! What can happen to an account: one command a file, each with a pure decision function.
+
+mod add_funds;
+mod charge;
+mod create;
+mod init;
+mod pay;
+mod refund;
+
+#[cfg(test)]
+mod properties;
+
+pub use self::{
+    add_funds::{AddFunds, AddFundsOutcome},
+    charge::ChargeAccount,
+    create::Create,
+    init::{Init, InitOutcome},
+    pay::{Pay, PayOutcome},
+    refund::RefundAccount,
+};

@@ -1,0 +1,19 @@
+//! What the checkout asks of payment. Served on a port of its own, which no gateway routes.
+
+use poem::{Route, post};
+use shared::{
+    http::calls_endpoint,
+    protocol::{CHARGE_PATH, REFUND_PATH},
+};
+
+use crate::Payment;
+
+/// The internal routes.
+#[must_use]
+pub fn routes(payment: &Payment) -> Route {
+    let charge = |payment: Payment, call| async move { payment.charge(call).await };
+    let refund = |payment: Payment, call| async move { payment.refund(call).await };
+    Route::new()
+        .at(CHARGE_PATH, post(calls_endpoint(payment.clone(), charge)))
+        .at(REFUND_PATH, post(calls_endpoint(payment.clone(), refund)))
+}
