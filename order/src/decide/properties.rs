@@ -1,1 +1,360 @@
+//! No sequence of commands settles an order twice, loses track of a saga, or lets an overtaken driver act.
 
+use std::{collections::HashSet, time::Duration};
+
+use proptest::{collection::vec, prelude::*};
+use shared::{
+    amounts::{Credits, Quantity},
+    clock::Timestamp,
+    engine::{Command, Simulation},
+    ids::{ItemId, OrderId, UserId},
+    keys::Partitions,
+    protocol::Line,
+};
+
+use super::{
+    AddItem, AddItemOutcome, Begin, BeginOutcome, Cancel, CancelOutcome, Course, Create, Finish, FinishOutcome, Init,
+    NewOrder, Saga, TakeOver, TakeOverOutcome, Verdict,
+};
+use crate::{
+    keys::Keys,
+    record::{MAX_LINES, Order, Rejection, Status},
+};
+
+const ORDERS: u32 = 2;
+const LEASE: Duration = Duration::from_millis(5);
+const DEADLINE: Duration = Duration::from_millis(20);
+
+#[derive(Debug, Clone)]
+enum Step {
+    AddItem {
+        order: u32,
+    },
+    Begin {
+        order: u32,
+    },
+    /// The driver is any of those that there ever were, so most of them have been overtaken.
+    Cancel {
+        driver: prop::sample::Index,
+    },
+    Finish {
+        driver: prop::sample::Index,
+        paid: bool,
+    },
+    TakeOver {
+        driver: prop::sample::Index,
+    },
+    Init {
+        order: u32,
+    },
+    Wait {
+        milliseconds: u64,
+    },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let driver = any::<prop::sample::Index>;
+    let step = prop_oneof![
+        1 => (0..ORDERS).prop_map(|order| Step::AddItem { order }),
+        3 => (0..ORDERS).prop_map(|order| Step::Begin { order }),
+        2 => driver().prop_map(|driver| Step::Cancel { driver }),
+        3 => (driver(), any::<bool>()).prop_map(|(driver, paid)| Step::Finish { driver, paid }),
+        3 => driver().prop_map(|driver| Step::TakeOver { driver }),
+        1 => (0..ORDERS).prop_map(|order| Step::Init { order }),
+        2 => (1..10_u64).prop_map(|milliseconds| Step::Wait { milliseconds }),
+    ];
+    vec(step, 1..80)
+}
+
+struct World {
+    keys: Keys,
+    store: Simulation,
+    now: u64,
+    drivers: Vec<Saga>,
+}
+
+impl World {
+    fn new() -> Self {
+        let keys = Keys::new(Partitions::new(16).expect("an allowed count"));
+        let mut world = Self {
+            keys,
+            store: Simulation::default(),
+            now: 1_000,
+            drivers: Vec::new(),
+        };
+        for number in 0..ORDERS {
+            let order = world.keys.order(&OrderId::numbered(number));
+            world.run(&Create {
+                order,
+                user_id: UserId::numbered(0),
+            });
+            world.add_item(number);
+        }
+        world
+    }
+
+    fn run<C: Command>(&mut self, command: &C) -> C::Outcome {
+        self.store.run(command).expect("a decision")
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.now)
+    }
+
+    fn order(&self, number: u32) -> Order {
+        let key = self.keys.order(&OrderId::numbered(number));
+        self.store.record(&key).expect("a readable order").expect("an order")
+    }
+
+    fn line() -> Line {
+        Line {
+            item_id: ItemId::numbered(0),
+            quantity: Quantity::from(1),
+        }
+    }
+
+    fn add_item(&mut self, number: u32) -> AddItemOutcome {
+        let order = self.keys.order(&OrderId::numbered(number));
+        self.run(&AddItem {
+            order,
+            line: Self::line(),
+            price: Credits::from(3),
+        })
+    }
+
+    fn begin(&mut self, number: u32) -> BeginOutcome {
+        let keys = self.keys.saga(&OrderId::numbered(number));
+        let outcome = self.run(&Begin { keys, now: self.now() });
+        if let BeginOutcome::Begun(saga) = &outcome {
+            self.drivers.push(saga.clone());
+        }
+        outcome
+    }
+
+    fn cancel(&mut self, saga: &Saga) -> CancelOutcome {
+        self.run(&Cancel {
+            keys: self.keys.saga(&saga.id.order),
+            saga_id: saga.id.clone(),
+            epoch: saga.epoch,
+            reason: Rejection::UnknownUser,
+        })
+    }
+
+    fn finish(&mut self, saga: &Saga, verdict: Verdict) -> FinishOutcome {
+        self.run(&Finish {
+            keys: self.keys.saga(&saga.id.order),
+            saga_id: saga.id.clone(),
+            epoch: saga.epoch,
+            verdict,
+            now: self.now(),
+        })
+    }
+
+    fn take_over(&mut self, saga: &Saga) -> TakeOverOutcome {
+        let outcome = self.run(&TakeOver {
+            keys: self.keys.saga(&saga.id.order),
+            saga_id: saga.id.clone(),
+            now: self.now(),
+            lease: LEASE,
+            deadline: DEADLINE,
+        });
+        if let TakeOverOutcome::Taken(saga, _) = &outcome {
+            self.drivers.push(saga.clone());
+        }
+        outcome
+    }
+
+    fn init(&mut self, number: u32) {
+        let order = self.keys.order(&OrderId::numbered(number));
+        let init = Init {
+            partition: order.partition(),
+            orders: vec![NewOrder {
+                order,
+                user_id: UserId::numbered(0),
+                lines: vec![Self::line()],
+                total: Credits::from(3),
+            }],
+        };
+        self.run(&init);
+    }
+
+    fn driver(&self, index: prop::sample::Index) -> Option<Saga> {
+        (!self.drivers.is_empty()).then(|| index.get(&self.drivers).clone())
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::AddItem { order } => drop(self.add_item(*order)),
+            Step::Begin { order } => drop(self.begin(*order)),
+            Step::Init { order } => self.init(*order),
+            Step::Wait { milliseconds } => self.now += milliseconds,
+            Step::Cancel { driver } => drop(self.driver(*driver).map(|saga| self.cancel(&saga))),
+            Step::TakeOver { driver } => drop(self.driver(*driver).map(|saga| self.take_over(&saga))),
+            Step::Finish { driver, paid } => {
+                let verdict = if *paid {
+                    Verdict::Paid
+                } else {
+                    Verdict::Rejected(Rejection::UnknownUser)
+                };
+                if let Some(saga) = self.driver(*driver) {
+                    self.finish(&saga, verdict);
+                }
+            }
+        }
+    }
+
+    /// Exactly the sagas that are under way are in the index.
+    fn assert_no_saga_is_lost(&self) {
+        let indexed: HashSet<String> = self.store.members().map(ToOwned::to_owned).collect();
+        let under_way: HashSet<String> = (0..ORDERS)
+            .filter(|number| self.order(*number).drive().is_some())
+            .map(|number| self.order(number).saga_id(&OrderId::numbered(number)).to_string())
+            .collect();
+        assert_eq!(indexed, under_way);
+    }
+
+    /// Every saga's end is told once.
+    fn assert_each_saga_ended_once(&self) {
+        let mut told = HashSet::new();
+        for event in self.store.events() {
+            assert!(told.insert(event["id"].to_string()), "told twice: {event}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_of_commands_loses_a_saga_or_ends_it_twice(steps in steps()) {
+        let mut world = World::new();
+        for step in &steps {
+            let before: Vec<Order> = (0..ORDERS).map(|number| world.order(number)).collect();
+            world.take(step);
+            world.assert_no_saga_is_lost();
+            world.assert_each_saga_ended_once();
+            for (number, before) in (0..ORDERS).zip(before) {
+                let after = world.order(number);
+                prop_assert!(after.attempt >= before.attempt);
+                if before.status == Status::Paid && !matches!(step, Step::Init { .. }) {
+                    prop_assert_eq!(after, before);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_driver_that_was_overtaken_changes_nothing(steps in steps()) {
+        let mut world = World::new();
+        for step in &steps {
+            world.take(step);
+            let before = world.store.clone();
+            for saga in world.drivers.clone() {
+                let order: Order = world.store.record(&world.keys.order(&saga.id.order)).expect("readable").expect("an order");
+                if !order.is_driven_by(saga.id.attempt, saga.epoch) {
+                    prop_assert_eq!(world.cancel(&saga), CancelOutcome::Overtaken);
+                    prop_assert_eq!(world.finish(&saga, Verdict::Paid), FinishOutcome::Overtaken);
+                    let rejected = Verdict::Rejected(Rejection::UnknownUser);
+                    prop_assert_eq!(world.finish(&saga, rejected), FinishOutcome::Overtaken);
+                }
+            }
+            prop_assert_eq!(&world.store, &before);
+        }
+    }
+
+    #[test]
+    fn repeating_a_command_changes_nothing(steps in steps()) {
+        let mut world = World::new();
+        for step in &steps {
+            world.take(step);
+            // A driver that begins or takes over joins the list that later steps choose from, so those two
+            // are repeated in tests of their own.
+            if matches!(step, Step::Cancel { .. } | Step::Finish { .. } | Step::Init { .. }) {
+                let before = world.store.clone();
+                world.take(step);
+                prop_assert_eq!(&world.store, &before);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_checkout_joins_the_first_and_a_paid_order_stays_paid() {
+    let mut world = World::new();
+    let BeginOutcome::Begun(saga) = world.begin(0) else {
+        unreachable!("an open order with a line");
+    };
+    assert_eq!(world.begin(0), BeginOutcome::UnderWay(saga.id.clone()));
+    assert_eq!(world.add_item(0), AddItemOutcome::BeingCheckedOut);
+    assert_eq!(world.finish(&saga, Verdict::Paid), FinishOutcome::Finished);
+    assert_eq!(world.begin(0), BeginOutcome::AlreadyPaid);
+    assert_eq!(world.add_item(0), AddItemOutcome::AlreadyPaid);
+}
+
+#[test]
+fn a_saga_is_left_alone_for_its_lease_and_given_up_after_its_deadline() {
+    let mut world = World::new();
+    world.begin(0);
+    let first = world.drivers[0].clone();
+    assert_eq!(world.take_over(&first), TakeOverOutcome::NotYet);
+    world.now += 5;
+    assert!(matches!(world.take_over(&first), TakeOverOutcome::Taken(saga, Course::Forward) if saga.epoch == 1));
+    assert_eq!(world.take_over(&first), TakeOverOutcome::NotYet);
+    world.now += 20;
+    let given_up = world.take_over(&first);
+    assert!(
+        matches!(given_up, TakeOverOutcome::Taken(saga, Course::Back(Rejection::DeadlinePassed)) if saga.epoch == 2)
+    );
+    assert_eq!(world.finish(&first, Verdict::Paid), FinishOutcome::Overtaken);
+    let second = world.drivers[1].clone();
+    assert_eq!(world.finish(&second, Verdict::Paid), FinishOutcome::Overtaken);
+    let third = world.drivers[2].clone();
+    // A saga that is being cancelled can no longer be paid, not even by its driver.
+    assert_eq!(world.finish(&third, Verdict::Paid), FinishOutcome::Overtaken);
+    assert_eq!(
+        world.finish(&third, Verdict::Rejected(Rejection::DeadlinePassed)),
+        FinishOutcome::Finished
+    );
+}
+
+#[test]
+fn batch_init_leaves_an_order_alone_that_is_being_checked_out() {
+    let mut world = World::new();
+    world.begin(0);
+    let before = world.order(0);
+    world.init(0);
+    assert_eq!(world.order(0), before);
+    let saga = world.drivers[0].clone();
+    world.finish(&saga, Verdict::Paid);
+    world.init(0);
+    assert_eq!(world.order(0).status, Status::Open { last_failure: None });
+    assert_eq!(
+        world.order(0).attempt,
+        1,
+        "the next saga must not find the first one's holds"
+    );
+}
+
+#[test]
+fn sums_that_are_too_large_and_too_many_lines_are_refused() {
+    let mut world = World::new();
+    let order = world.keys.order(&OrderId::numbered(0));
+    let dear = AddItem {
+        order: order.clone(),
+        line: World::line(),
+        price: Credits::MAX,
+    };
+    assert_eq!(world.run(&dear), AddItemOutcome::Overflow);
+    let line = Line {
+        item_id: ItemId::numbered(0),
+        quantity: Quantity::MAX,
+    };
+    let many_pieces = AddItem {
+        order,
+        line,
+        price: Credits::ZERO,
+    };
+    assert_eq!(world.run(&many_pieces), AddItemOutcome::Overflow);
+    for _ in 1..MAX_LINES {
+        assert!(matches!(world.add_item(0), AddItemOutcome::Added { .. }));
+    }
+    assert_eq!(world.add_item(0), AddItemOutcome::TooManyLines);
+}

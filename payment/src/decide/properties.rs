@@ -1,1 +1,216 @@
+//! No sequence of commands breaks the accounts' books, and repeating a saga's command changes nothing.
 
+use std::collections::HashMap;
+
+use proptest::{collection::vec, prelude::*};
+use shared::{
+    amounts::Credits,
+    engine::Simulation,
+    ids::{SagaId, UserId},
+    keys::Partitions,
+    protocol::ChargeAnswer,
+};
+
+use super::{AddFunds, AddFundsOutcome, ChargeAccount, Create, Init, InitOutcome, Pay, RefundAccount};
+use crate::{
+    keys::Keys,
+    record::{Account, Hold},
+};
+
+/// The last user never gets an account.
+const USERS: u32 = 3;
+const SAGAS: u32 = 5;
+
+#[derive(Debug, Clone)]
+enum Step {
+    AddFunds { user: u32, amount: u32 },
+    AddTooMuch { user: u32 },
+    Pay { user: u32, amount: u32 },
+    Init { user: u32, credit: u32 },
+    Charge { saga: u32 },
+    Refund { saga: u32 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        1 => (0..USERS - 1, 0..6_u32).prop_map(|(user, amount)| Step::AddFunds { user, amount }),
+        1 => (0..USERS).prop_map(|user| Step::AddTooMuch { user }),
+        1 => (0..USERS, 0..6_u32).prop_map(|(user, amount)| Step::Pay { user, amount }),
+        1 => (0..USERS - 1, 0..6_u32).prop_map(|(user, credit)| Step::Init { user, credit }),
+        4 => (0..SAGAS).prop_map(|saga| Step::Charge { saga }),
+        3 => (0..SAGAS).prop_map(|saga| Step::Refund { saga }),
+    ];
+    vec(step, 1..60)
+}
+
+/// A few accounts and sagas, each saga with a user and an amount that never change.
+struct World {
+    keys: Keys,
+    store: Simulation,
+    sagas: Vec<(u32, u32)>,
+}
+
+impl World {
+    fn new(sagas: Vec<(u32, u32)>) -> Self {
+        let keys = Keys::new(Partitions::new(16).expect("an allowed count"));
+        let mut store = Simulation::default();
+        for user in 0..USERS - 1 {
+            let account = keys.account(&UserId::numbered(user));
+            store.run(&Create { account }).expect("a decision");
+        }
+        Self { keys, store, sagas }
+    }
+
+    fn saga_id(saga: u32) -> SagaId {
+        format!("order.{saga}").parse().expect("a saga's id")
+    }
+
+    fn charge(&mut self, saga: u32) -> ChargeAnswer {
+        let (user, amount) = self.sagas[saga as usize];
+        let user_id = UserId::numbered(user);
+        let command = ChargeAccount {
+            account: self.keys.account(&user_id),
+            hold: self.keys.hold(&Self::saga_id(saga), &user_id),
+            amount: Credits::from(amount),
+        };
+        self.store.run(&command).expect("a decision")
+    }
+
+    fn refund(&mut self, saga: u32) {
+        let user_id = UserId::numbered(self.sagas[saga as usize].0);
+        let command = RefundAccount {
+            account: self.keys.account(&user_id),
+            hold: self.keys.hold(&Self::saga_id(saga), &user_id),
+        };
+        self.store.run(&command).expect("a decision");
+    }
+
+    fn account(&self, user: u32) -> Option<Account> {
+        self.store
+            .record(&self.keys.account(&UserId::numbered(user)))
+            .expect("a readable account")
+    }
+
+    fn charged(&self, user: u32) -> i64 {
+        (0..SAGAS)
+            .filter(|saga| self.sagas[*saga as usize].0 == user)
+            .filter_map(|saga| {
+                let hold = self.keys.hold(&Self::saga_id(saga), &UserId::numbered(user));
+                match self.store.record(&hold).expect("a readable hold")? {
+                    Hold::Charged { amount } => Some(amount.get()),
+                    _ => None,
+                }
+            })
+            .sum()
+    }
+
+    fn assert_books_balance(&self) {
+        for user in 0..USERS {
+            if let Some(account) = self.account(user) {
+                assert_eq!(
+                    account.credit.get() + self.charged(user),
+                    account.funded.get(),
+                    "user {user}"
+                );
+            }
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let key = |user: u32| self.keys.account(&UserId::numbered(user));
+        match *step {
+            Step::AddFunds { user, amount } => {
+                let (account, amount) = (key(user), Credits::from(amount));
+                self.store.run(&AddFunds { account, amount }).expect("a decision");
+            }
+            Step::AddTooMuch { user } => {
+                let before = self.account(user);
+                let (account, amount) = (key(user), Credits::MAX);
+                let outcome = self.store.run(&AddFunds { account, amount }).expect("a decision");
+                if before.as_ref().is_some_and(|account| account.funded > Credits::ZERO) {
+                    assert_eq!(outcome, AddFundsOutcome::Overflow);
+                    assert_eq!(self.account(user), before);
+                } else if let AddFundsOutcome::Added { .. } = outcome {
+                    let account = self.keys.account(&UserId::numbered(user));
+                    self.store.run(&Pay { account, amount }).expect("a decision");
+                }
+            }
+            Step::Pay { user, amount } => {
+                let (account, amount) = (key(user), Credits::from(amount));
+                self.store.run(&Pay { account, amount }).expect("a decision");
+            }
+            Step::Init { user, credit } => {
+                let accounts = vec![key(user)];
+                let init = Init {
+                    partition: accounts[0].partition(),
+                    accounts,
+                    credit: Credits::from(credit),
+                };
+                assert_eq!(self.store.run(&init).expect("a decision"), InitOutcome::Done);
+            }
+            Step::Charge { saga } => drop(self.charge(saga)),
+            Step::Refund { saga } => self.refund(saga),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_books_balance_after_every_command(sagas in vec((0..USERS, 0..5_u32), SAGAS as usize), steps in steps()) {
+        let mut world = World::new(sagas);
+        for step in &steps {
+            world.take(step);
+            world.assert_books_balance();
+        }
+    }
+
+    #[test]
+    fn repeating_a_sagas_command_changes_nothing(sagas in vec((0..USERS, 0..5_u32), SAGAS as usize), steps in steps()) {
+        let mut world = World::new(sagas);
+        let mut first_answers: HashMap<u32, ChargeAnswer> = HashMap::new();
+        let mut refunded = [false; SAGAS as usize];
+        for step in &steps {
+            match *step {
+                Step::Charge { saga } => {
+                    let answer = world.charge(saga);
+                    let first = first_answers.entry(saga).or_insert_with(|| answer.clone());
+                    if refunded[saga as usize] {
+                        prop_assert_ne!(&answer, &ChargeAnswer::Charged);
+                    } else {
+                        prop_assert_eq!(&answer, first);
+                    }
+                    let before = world.store.clone();
+                    prop_assert_eq!(world.charge(saga), answer);
+                    prop_assert_eq!(&world.store, &before);
+                }
+                Step::Refund { saga } => {
+                    world.refund(saga);
+                    refunded[saga as usize] = true;
+                    let before = world.store.clone();
+                    world.refund(saga);
+                    prop_assert_eq!(&world.store, &before);
+                }
+                _ => world.take(step),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_late_charge_after_refund_is_refused() {
+    let mut world = World::new(vec![(0, 1); SAGAS as usize]);
+    world.take(&Step::AddFunds { user: 0, amount: 5 });
+    world.refund(0);
+    assert_eq!(world.charge(0), ChargeAnswer::Undone);
+    assert_eq!(world.account(0).expect("an account").credit, Credits::from(5));
+}
+
+#[test]
+fn a_refused_charge_stays_refused_when_credit_comes_in() {
+    let mut world = World::new(vec![(0, 4); SAGAS as usize]);
+    let credit = Credits::ZERO;
+    assert_eq!(world.charge(0), ChargeAnswer::InsufficientCredit { credit });
+    world.take(&Step::AddFunds { user: 0, amount: 5 });
+    assert_eq!(world.charge(0), ChargeAnswer::InsufficientCredit { credit });
+    assert_eq!(world.charge(1), ChargeAnswer::Charged);
+}

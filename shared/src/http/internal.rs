@@ -10,6 +10,9 @@ use crate::{
     protocol::{Call, MAX_CALLS, Reply},
 };
 
+/// The largest request. A full one, of orders with as many lines as they may have, is far smaller than this.
+const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+
 /// An endpoint that serves every call of a request with `serve`, side by side.
 pub fn calls_endpoint<S, Q, A, F, R>(service: S, serve: F) -> impl Endpoint<Output = Response> + 'static
 where
@@ -36,7 +39,7 @@ where
 }
 
 async fn parse<Q: DeserializeOwned>(mut request: Request) -> poem::Result<Vec<Call<Q>>> {
-    let body = request.take_body().into_bytes().await?;
+    let body = request.take_body().into_bytes_limit(MAX_BODY_BYTES).await?;
     let calls: Vec<Call<Q>> = serde_json::from_slice(&body).map_err(poem::error::BadRequest)?;
     if calls.len() > MAX_CALLS {
         let message = format!("{} calls in one request; allowed are {MAX_CALLS}", calls.len());

@@ -10,7 +10,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use poem::{
     Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Response, Route, Server, endpoint::make, http::StatusCode,
-    listener::TcpAcceptor, middleware::SizeLimit,
+    listener::TcpAcceptor,
 };
 use poem_openapi::{OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
@@ -30,9 +30,6 @@ use crate::{store::Store, telemetry::Telemetry};
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a connection may send nothing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The largest body that any call takes. Internal calls carry many sagas at once.
-const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-
 /// The public side of a service: its API, documentation, health and metrics.
 pub fn public_routes<A: OpenApi + 'static>(
     api: OpenApiService<A, ()>,
@@ -132,7 +129,7 @@ impl Bound {
         E: IntoEndpoint,
         E::Endpoint: 'static,
     {
-        let served = routes.into_endpoint().with(SizeLimit::new(MAX_BODY_BYTES)).with(Edge);
+        let served = routes.into_endpoint().with(Edge);
         Server::new_with_acceptor(self.acceptor)
             .idle_timeout(IDLE_TIMEOUT)
             .run_with_graceful_shutdown(served, stop.cancelled_owned(), Some(STOP_PATIENCE))

@@ -8,7 +8,7 @@ use poem::{IntoResponse, Response, http::StatusCode};
 use poem_openapi::{
     ApiResponse, Object,
     registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry},
-    types::Type,
+    types::{ToJSON, Type},
 };
 
 use crate::engine::EngineError;
@@ -160,16 +160,20 @@ pub(super) fn respond(
     instance: &str,
     retry_after: Option<u32>,
 ) -> Response {
-    let body = serde_json::json!({
-        "type": problem_type, "title": title, "status": status, "detail": detail, "instance": instance,
-    });
+    let body = ProblemBody {
+        problem_type: problem_type.into(),
+        title: title.into(),
+        status,
+        detail: detail.into(),
+        instance: instance.into(),
+    };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let builder = Response::builder().status(status).content_type(PROBLEM_JSON);
     match retry_after {
         Some(seconds) => builder.header("Retry-After", seconds.to_string()),
         None => builder,
     }
-    .body(body.to_string())
+    .body(body.to_json_string())
 }
 
 /// The errors that an operation may answer, for its documentation.

@@ -1,1 +1,257 @@
+//! No sequence of commands breaks the stock's books, and repeating a saga's command changes nothing.
 
+use std::collections::HashMap;
+
+use proptest::{collection::vec, prelude::*};
+use shared::{
+    amounts::{Credits, Quantity},
+    engine::Simulation,
+    ids::{ItemId, SagaId},
+    keys::Partitions,
+    protocol::{Released, ReserveAnswer},
+};
+
+use super::{Add, AddOutcome, Claim, Create, Init, InitOutcome, ReleaseItems, ReserveClaims, Subtract};
+use crate::{
+    keys::Keys,
+    record::{Hold, Item},
+};
+
+const ITEMS: u32 = 3;
+const SAGAS: u32 = 4;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Add { item: u32, amount: u32 },
+    AddTooMuch { item: u32 },
+    Subtract { item: u32, amount: u32 },
+    Init { item: u32, stock: u32 },
+    Reserve { saga: u32 },
+    Release { saga: u32 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        1 => (0..ITEMS, 0..6_u32).prop_map(|(item, amount)| Step::Add { item, amount }),
+        1 => (0..ITEMS).prop_map(|item| Step::AddTooMuch { item }),
+        1 => (0..ITEMS, 0..6_u32).prop_map(|(item, amount)| Step::Subtract { item, amount }),
+        1 => (0..ITEMS, 0..6_u32).prop_map(|(item, stock)| Step::Init { item, stock }),
+        4 => (0..SAGAS).prop_map(|saga| Step::Reserve { saga }),
+        3 => (0..SAGAS).prop_map(|saga| Step::Release { saga }),
+    ];
+    vec(step, 1..60)
+}
+
+/// One partition with a few items and sagas, each saga with claims that never change.
+struct World {
+    keys: Keys,
+    store: Simulation,
+    claims: Vec<HashMap<u32, u32>>,
+}
+
+impl World {
+    /// The last item is never created: it is the one that is gone.
+    fn new(claims: Vec<HashMap<u32, u32>>) -> Self {
+        let keys = Keys::new(Partitions::new(1).expect("an allowed count"));
+        let mut store = Simulation::default();
+        for number in 0..ITEMS - 1 {
+            let item = keys.item(&ItemId::numbered(number));
+            store
+                .run(&Create {
+                    item,
+                    price: Credits::from(1),
+                })
+                .expect("a decision");
+        }
+        Self { keys, store, claims }
+    }
+
+    fn saga_id(saga: u32) -> SagaId {
+        format!("order.{saga}").parse().expect("a saga's id")
+    }
+
+    fn claims(&self, saga: u32) -> Vec<Claim> {
+        let claim = |(item, quantity): (&u32, &u32)| {
+            let item_id = ItemId::numbered(*item);
+            Claim {
+                item: self.keys.item(&item_id),
+                hold: self.keys.hold(&Self::saga_id(saga), &item_id),
+                quantity: Quantity::from(*quantity),
+                item_id,
+            }
+        };
+        self.claims[saga as usize].iter().map(claim).collect()
+    }
+
+    fn reserve(&mut self, saga: u32) -> ReserveAnswer {
+        let claims = self.claims(saga);
+        let partition = claims[0].item.partition();
+        self.store
+            .run(&ReserveClaims { partition, claims })
+            .expect("a decision")
+    }
+
+    fn release(&mut self, saga: u32) -> Released {
+        let claims = self.claims(saga);
+        let partition = claims[0].item.partition();
+        let items = claims.into_iter().map(|claim| (claim.item, claim.hold)).collect();
+        self.store.run(&ReleaseItems { partition, items }).expect("a decision")
+    }
+
+    fn item(&self, item: u32) -> Option<Item> {
+        self.store
+            .record(&self.keys.item(&ItemId::numbered(item)))
+            .expect("a readable item")
+    }
+
+    fn held(&self, item: u32) -> i64 {
+        (0..SAGAS)
+            .filter_map(|saga| {
+                let hold = self.keys.hold(&Self::saga_id(saga), &ItemId::numbered(item));
+                match self.store.record(&hold).expect("a readable hold")? {
+                    Hold::Held { quantity } => Some(quantity.get()),
+                    _ => None,
+                }
+            })
+            .sum()
+    }
+
+    fn assert_books_balance(&self) {
+        for number in 0..ITEMS {
+            if let Some(item) = self.item(number) {
+                assert_eq!(
+                    item.stock.get() + self.held(number),
+                    item.supplied.get(),
+                    "item {number}"
+                );
+            }
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        let key = |item: u32| self.keys.item(&ItemId::numbered(item));
+        match *step {
+            Step::Add { item, amount } => {
+                let (item, amount) = (key(item), Quantity::from(amount));
+                self.store.run(&Add { item, amount }).expect("a decision");
+            }
+            Step::AddTooMuch { item: number } => {
+                let before = self.item(number);
+                let item = key(number);
+                let outcome = self
+                    .store
+                    .run(&Add {
+                        item,
+                        amount: Quantity::MAX,
+                    })
+                    .expect("a decision");
+                if before.as_ref().is_some_and(|item| item.supplied > Quantity::ZERO) {
+                    assert_eq!(outcome, AddOutcome::Overflow);
+                    assert_eq!(self.item(number), before);
+                } else if let AddOutcome::Added { .. } = outcome {
+                    let (item, amount) = (self.keys.item(&ItemId::numbered(number)), Quantity::MAX);
+                    self.store.run(&Subtract { item, amount }).expect("a decision");
+                }
+            }
+            Step::Subtract { item, amount } => {
+                let (item, amount) = (key(item), Quantity::from(amount));
+                self.store.run(&Subtract { item, amount }).expect("a decision");
+            }
+            Step::Init { item, stock } => {
+                let items = vec![key(item)];
+                let init = Init {
+                    partition: items[0].partition(),
+                    items,
+                    stock: Quantity::from(stock),
+                    price: Credits::from(1),
+                };
+                assert_eq!(self.store.run(&init).expect("a decision"), InitOutcome::Done);
+            }
+            Step::Reserve { saga } => drop(self.reserve(saga)),
+            Step::Release { saga } => drop(self.release(saga)),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_books_balance_after_every_command(
+        claims in vec(proptest::collection::hash_map(0..ITEMS, 1..4_u32, 1..3), SAGAS as usize),
+        steps in steps(),
+    ) {
+        let mut world = World::new(claims);
+        for step in &steps {
+            world.take(step);
+            world.assert_books_balance();
+        }
+    }
+
+    #[test]
+    fn repeating_a_sagas_command_changes_nothing(
+        claims in vec(proptest::collection::hash_map(0..ITEMS, 1..4_u32, 1..3), SAGAS as usize),
+        steps in steps(),
+    ) {
+        let mut world = World::new(claims);
+        let mut first_answers: HashMap<u32, ReserveAnswer> = HashMap::new();
+        let mut released = [false; SAGAS as usize];
+        for step in &steps {
+            match *step {
+                Step::Reserve { saga } => {
+                    let answer = world.reserve(saga);
+                    let first = first_answers.entry(saga).or_insert_with(|| answer.clone());
+                    if released[saga as usize] {
+                        // What was refused stays refused as it was; what was granted, or never asked, is undone.
+                        prop_assert_ne!(&answer, &ReserveAnswer::Reserved);
+                    } else {
+                        prop_assert_eq!(&answer, first);
+                    }
+                    let before = world.store.clone();
+                    prop_assert_eq!(world.reserve(saga), answer);
+                    prop_assert_eq!(&world.store, &before);
+                }
+                Step::Release { saga } => {
+                    world.release(saga);
+                    released[saga as usize] = true;
+                    let before = world.store.clone();
+                    world.release(saga);
+                    prop_assert_eq!(&world.store, &before);
+                }
+                _ => world.take(step),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_late_reserve_after_release_is_refused() {
+    let mut world = World::new(vec![HashMap::from([(0, 1)])]);
+    world.take(&Step::Add { item: 0, amount: 5 });
+    world.release(0);
+    assert_eq!(world.reserve(0), ReserveAnswer::Undone);
+    assert_eq!(world.item(0).expect("an item").stock, Quantity::from(5));
+}
+
+#[test]
+fn a_refused_line_leaves_the_others_untouched() {
+    let mut world = World::new(vec![HashMap::from([(0, 1), (1, 2)])]);
+    world.take(&Step::Add { item: 0, amount: 5 });
+    world.take(&Step::Add { item: 1, amount: 1 });
+    let left = Quantity::from(1);
+    assert_eq!(
+        world.reserve(0),
+        ReserveAnswer::OutOfStock {
+            item_id: ItemId::numbered(1),
+            left
+        }
+    );
+    assert_eq!(world.item(0).expect("an item").stock, Quantity::from(5));
+    // More pieces come in: the saga was told no, and no it stays.
+    world.take(&Step::Add { item: 1, amount: 5 });
+    assert_eq!(
+        world.reserve(0),
+        ReserveAnswer::OutOfStock {
+            item_id: ItemId::numbered(1),
+            left
+        }
+    );
+}
