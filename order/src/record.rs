@@ -89,6 +89,8 @@ pub enum Rejection {
     },
     /// The user does not exist.
     UnknownUser,
+    /// A driver began to undo the saga and died before it told why.
+    Interrupted,
     /// The saga was not finished within its deadline.
     DeadlinePassed,
 }

@@ -61,7 +61,7 @@ impl Orders {
         let clean = saga.epoch == 0 && reserved.once;
         match reserved.answer.into() {
             Step::Done => {}
-            Step::Undone => return Ok(Driven::Overtaken),
+            Step::Undone => return self.back(saga, Rejection::Interrupted, until).await,
             // A refused reserve holds nothing, and stays refused.
             Step::Refused(reason) if clean => return self.finish(saga, Verdict::Rejected(reason)).await,
             Step::Refused(reason) => return self.back(saga, reason, until).await,
@@ -70,7 +70,7 @@ impl Orders {
         let clean = clean && charged.once;
         match charged.answer.into() {
             Step::Done => self.finish(saga, Verdict::Paid).await,
-            Step::Undone => Ok(Driven::Overtaken),
+            Step::Undone => self.back(saga, Rejection::Interrupted, until).await,
             // A refused charge stays refused, so no driver can finish this saga as paid any more.
             Step::Refused(reason) if clean => {
                 ask(until, || self.participants.stock.release(release(saga))).await?;
@@ -118,7 +118,8 @@ impl Orders {
 /// What a participant's answer means for the saga.
 enum Step {
     Done,
-    /// The participant was told to undo the saga: somebody else has decided it.
+    /// The participant was told to undo the saga, so it can no longer be paid: by a driver that overtook
+    /// this one, or by an earlier one that died before it could say so in the order's record.
     Undone,
     Refused(Rejection),
 }

@@ -1,1 +1,59 @@
+//! The harness: real redis-servers, real service processes, a proxy that misbehaves on request, and a
+//! client. Everything that it starts ends with the value that started it.
+//!
+//! Each test process has a loopback address of its own, made from its process id, so tests that run side
+//! by side never meet on a port. (Linux answers on all of 127.0.0.0/8.)
 
+mod client;
+mod deployment;
+mod increment;
+mod process;
+mod proxy;
+mod redis;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::atomic::{AtomicU16, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+pub use self::{
+    client::{Answer, Client},
+    deployment::{Deployment, Service, Setup},
+    increment::Increment,
+    process::{Process, binary},
+    proxy::{Fault, Proxy},
+    redis::RedisServer,
+};
+
+/// How long a condition may take to come true before a test fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An address that nobody else in any test uses.
+pub fn unused_address() -> SocketAddr {
+    static NEXT_PORT: AtomicU16 = AtomicU16::new(20_000);
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    // The bit keeps 127.0.0.x free for whoever else is on the machine.
+    let address = Ipv4Addr::new(127, high | 0x40, middle, low);
+    SocketAddr::new(IpAddr::V4(address), NEXT_PORT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Waits until `condition` gives a value.
+///
+/// # Panics
+/// After [`PATIENCE`], with what was waited for.
+pub async fn eventually<T, F>(what: &str, mut condition: F) -> T
+where
+    F: AsyncFnMut() -> Option<T>,
+{
+    let started = Instant::now();
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

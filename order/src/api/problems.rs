@@ -19,6 +19,7 @@ const BEING_CHECKED_OUT: ProblemKind =
 const TOO_MANY_LINES: ProblemKind = ProblemKind::new("too-many-lines", 409, "The order has as many lines as it may.");
 const EMPTY_ORDER: ProblemKind = ProblemKind::new("empty-order", 409, "The order has no lines.");
 const ITEM_GONE: ProblemKind = ProblemKind::new("item-gone", 409, "An item of the order no longer exists.");
+const INTERRUPTED: ProblemKind = ProblemKind::new("interrupted", 409, "The checkout was interrupted and undone.");
 const DEADLINE_PASSED: ProblemKind = ProblemKind::new(
     "deadline-passed",
     409,
@@ -44,6 +45,7 @@ impl Catalogue for OrderProblems {
         &OUT_OF_STOCK,
         &ITEM_GONE,
         &INSUFFICIENT_CREDIT,
+        &INTERRUPTED,
         &DEADLINE_PASSED,
         &ORDERS_BUSY,
         &UNDECIDED,
@@ -110,9 +112,11 @@ fn rejected(order_id: &OrderId, rejection: &Rejection) -> Problem {
             format!("order {order_id} costs more than the {credit} credit that its user has"),
         ),
         Rejection::UnknownUser => Problem::new(&UNKNOWN_USER, format!("the user of order {order_id} does not exist")),
-        Rejection::DeadlinePassed => Problem::new(
-            &DEADLINE_PASSED,
-            format!("the checkout of order {order_id} was undone; it can be tried anew"),
-        ),
+        Rejection::Interrupted => Problem::new(&INTERRUPTED, undone(order_id)),
+        Rejection::DeadlinePassed => Problem::new(&DEADLINE_PASSED, undone(order_id)),
     }
+}
+
+fn undone(order_id: &OrderId) -> String {
+    format!("the checkout of order {order_id} was undone; it can be tried anew")
 }

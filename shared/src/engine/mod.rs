@@ -30,7 +30,7 @@ use std::{sync::Arc, time::Duration};
 use clap::Args;
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
-    task::JoinSet,
+    task::JoinHandle,
     time::Instant,
 };
 use uuid::Uuid;
@@ -92,13 +92,17 @@ pub struct Engine {
     deadline: Duration,
 }
 
-/// The running lanes of an [`Engine`].
-pub struct Lanes(JoinSet<()>);
+/// The running lanes of an [`Engine`]. They go on when this is dropped.
+pub struct Lanes(Vec<JoinHandle<()>>);
 
 impl Lanes {
     /// Waits until every lane has finished its queue, which it does once all [`Engine`] clones are gone.
-    pub async fn finished(mut self) {
-        while self.0.join_next().await.is_some() {}
+    pub async fn finished(self) {
+        for lane in self.0 {
+            if let Err(broken) = lane.await {
+                tracing::error!(%broken, "a lane broke");
+            }
+        }
     }
 }
 
@@ -112,13 +116,15 @@ impl Engine {
             config.lanes
         };
         let instance = Uuid::now_v7().simple().to_string();
-        let mut tasks = JoinSet::new();
+        let mut tasks = Vec::new();
         let lanes = (0..count)
             .zip(partitions.all().cycle())
             .map(|(number, partition)| {
                 let fence = Fence::new(partitions.tag(partition), &format!("{instance}-{number}"));
                 let (sender, queue) = mpsc::channel(config.lane_queue as usize);
-                tasks.spawn(Lane::new(number, queue, store.clone(), fence, config).run());
+                tasks.push(tokio::spawn(
+                    Lane::new(number, queue, store.clone(), fence, config).run(),
+                ));
                 sender
             })
             .collect();

@@ -1,0 +1,127 @@
+use std::{
+    fs::File,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use tempfile::NamedTempFile;
+
+/// The path of one of the workspace's binaries, which `cargo xtask test` builds before the tests.
+///
+/// # Panics
+/// Where it was not built.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    let folder = test.parent().and_then(|deps| deps.parent()).expect("a target folder");
+    let path = folder.join(name);
+    assert!(
+        path.exists(),
+        "{} is not built: run the tests with `cargo xtask test`",
+        path.display()
+    );
+    path
+}
+
+/// A running program. It is killed with the value; after a failed test the end of its log is shown.
+pub struct Process {
+    name: String,
+    child: Child,
+    log: NamedTempFile,
+}
+
+impl Process {
+    /// Starts a program with its log in a file.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn spawn(name: &str, command: &mut Command) -> Self {
+        let log = NamedTempFile::new().expect("a file for the log");
+        let output = |file: &NamedTempFile| Stdio::from(file.reopen().expect("the log again"));
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output(&log))
+            .stderr(output(&log))
+            .spawn()
+            .unwrap_or_else(|error| unreachable!("{name} does not start: {error}"));
+        Self {
+            name: name.into(),
+            child,
+            log,
+        }
+    }
+
+    /// Ends the program at once, as kill -9 does.
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Sends a signal by its name: TERM, STOP, CONT.
+    ///
+    /// # Panics
+    /// Where the signal cannot be sent.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(self.child.id().to_string())
+            .status();
+        assert!(
+            sent.expect("kill runs").success(),
+            "{signal} cannot be sent to {}",
+            self.name
+        );
+    }
+
+    /// Waits for the program to end by itself and tells whether it says that all was well.
+    ///
+    /// # Panics
+    /// Where it cannot be waited for.
+    pub fn wait(&mut self) -> bool {
+        self.child.wait().expect("a child").success()
+    }
+
+    /// Whether the program is still there.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// How much memory the program has in use.
+    ///
+    /// # Panics
+    /// Where the operating system does not tell.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running program");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("a resident size");
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kibibytes * 1_024
+    }
+
+    /// All that the program has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let mut text = String::new();
+        if let Ok(mut file) = File::open(self.log.path()) {
+            let _ = std::io::Read::read_to_string(&mut file, &mut text);
+        }
+        text
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let end = &lines[lines.len().saturating_sub(20)..];
+            eprintln!("--- the end of {}'s log\n{}", self.name, end.join("\n"));
+        }
+    }
+}

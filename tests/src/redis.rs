@@ -1,0 +1,141 @@
+use std::{net::SocketAddr, process::Command};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{Process, eventually, unused_address};
+
+/// A redis-server with an append-only file and fsync at every write, whose data outlives its crashes.
+pub struct RedisServer {
+    address: SocketAddr,
+    data: TempDir,
+    process: Process,
+}
+
+impl RedisServer {
+    /// Starts an empty one.
+    ///
+    /// # Panics
+    /// Where redis-server is not there or does not start.
+    pub async fn start() -> Self {
+        let address = unused_address();
+        let data = TempDir::new().expect("a folder for the data");
+        let process = spawn(address, &data);
+        let server = Self { address, data, process };
+        server.ready().await;
+        server
+    }
+
+    /// Starts it again on its data after [`RedisServer::kill`].
+    pub async fn start_again(&mut self) {
+        self.process = spawn(self.address, &self.data);
+        self.ready().await;
+    }
+
+    /// Starts it again on its data so slowly that it answers LOADING for about a second, and does not wait.
+    pub fn start_loading(&mut self) {
+        self.process = spawn_with(self.address, &self.data, &["--key-load-delay", "5"]);
+    }
+
+    /// Puts a folder where Redis would write the file of this name.
+    ///
+    /// # Panics
+    /// Where it cannot.
+    pub fn obstruct(&self, name: &str) {
+        let inside = self.data.path().join(name).join("inside");
+        std::fs::create_dir_all(inside).expect("a folder");
+    }
+
+    /// Ends it at once, as kill -9 does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Stops it from running, so that it hangs, or lets it go on: STOP, CONT.
+    pub fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its address as the services take it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// Runs one command of an operator, given as words, and returns what redis-cli prints.
+    ///
+    /// # Panics
+    /// Where Redis refuses it.
+    pub async fn run(&self, words: &[&str]) -> String {
+        self.run_with(&[], words).await
+    }
+
+    /// Runs one command of an operator who knows the password.
+    ///
+    /// # Panics
+    /// Where Redis refuses it.
+    pub async fn run_as(&self, password: &str, words: &[&str]) -> String {
+        self.run_with(&["--no-auth-warning", "-a", password], words).await
+    }
+
+    async fn run_with(&self, options: &[&str], words: &[&str]) -> String {
+        let printed = tokio::process::Command::new("redis-cli")
+            .args([
+                "-e",
+                "-h",
+                &self.address.ip().to_string(),
+                "-p",
+                &self.address.port().to_string(),
+            ])
+            .args(options)
+            .args(words)
+            .output()
+            .await
+            .expect("redis-cli runs");
+        assert!(printed.status.success(), "{words:?}: {printed:?}");
+        String::from_utf8_lossy(&printed.stdout).trim_end().to_owned()
+    }
+
+    async fn ready(&self) {
+        eventually("redis-server answers", async || answers_ping(self.address).await).await;
+    }
+}
+
+fn spawn(address: SocketAddr, data: &TempDir) -> Process {
+    spawn_with(address, data, &[])
+}
+
+fn spawn_with(address: SocketAddr, data: &TempDir, more: &[&str]) -> Process {
+    let mut command = Command::new("redis-server");
+    command
+        .args([
+            "--bind",
+            &address.ip().to_string(),
+            "--port",
+            &address.port().to_string(),
+        ])
+        .args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""])
+        .arg("--dir")
+        .arg(data.path())
+        .args(["--enable-debug-command", "yes", "--enable-protected-configs", "yes"])
+        .args(more);
+    Process::spawn("redis-server", &mut command)
+}
+
+/// A server that loads its data says so instead of PONG.
+async fn answers_ping(address: SocketAddr) -> Option<()> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    stream.write_all(b"PING\r\n").await.ok()?;
+    let mut answer = [0; 5];
+    stream.read_exact(&mut answer).await.ok()?;
+    (&answer == b"+PONG").then_some(())
+}

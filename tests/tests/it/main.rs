@@ -1,0 +1,8 @@
+//! Tests of the running system. One binary, one module a topic.
+
+mod consistency;
+mod contract;
+mod engine;
+mod engine_faults;
+mod recovery;
+mod saga;
