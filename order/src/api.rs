@@ -21,6 +21,9 @@ use self::{
 };
 use crate::{Added, Checkout, Orders, decide::AddItemOutcome, random_orders::RandomOrders};
 
+/// The path that all operations lie below.
+pub const ROOT: &str = "/orders";
+
 type Answer<T> = Result<T, Refused<OrderProblems>>;
 
 #[derive(Tags)]

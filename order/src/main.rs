@@ -49,7 +49,12 @@ async fn main() -> anyhow::Result<()> {
     )
     .await?;
     let recovery = tokio::spawn(orders.clone().recover(stop.clone()));
-    let public = public_routes(api::service(orders.clone()), vec![orders.store().clone()], telemetry);
+    let public = public_routes(
+        api::service(orders.clone()),
+        &[api::ROOT],
+        vec![orders.store().clone()],
+        telemetry,
+    );
     drop(orders);
     let ServerConfig { listen, allow_remote } = options.service.server;
     serve(listen, allow_remote, public, stop).await?;

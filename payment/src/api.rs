@@ -19,6 +19,9 @@ use crate::{
     decide::{AddFundsOutcome, InitOutcome, PayOutcome},
 };
 
+/// The path that all operations lie below.
+pub const ROOT: &str = "/payment";
+
 /// What payment may refuse.
 pub struct PaymentProblems;
 

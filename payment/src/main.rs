@@ -26,7 +26,12 @@ async fn main() -> anyhow::Result<()> {
     let telemetry = Telemetry::start(&service.telemetry)?;
     let stop = shutdown::on_signal()?;
     let (payment, lanes) = Payment::start(&service.store, &service.engine).await?;
-    let public = public_routes(api::service(payment.clone()), vec![payment.store().clone()], telemetry);
+    let public = public_routes(
+        api::service(payment.clone()),
+        &[api::ROOT],
+        vec![payment.store().clone()],
+        telemetry,
+    );
     let internal_routes = internal::routes(&payment);
     drop(payment);
     let ServerConfig { listen, allow_remote } = service.server;

@@ -17,7 +17,7 @@ use fred::{
     interfaces::{ClientLike, KeysInterface, SortedSetsInterface},
     types::{
         ConnectHandle,
-        config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy},
+        config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig},
     },
 };
 
@@ -86,7 +86,7 @@ impl Store {
     /// Prepares the connections; opens none that the caller would have to wait for.
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let timeout = Duration::from_millis(config.redis_timeout_ms);
-        let mut redis = Config::from_url(&config.redis_url).map_err(|cause| StoreError::Settings(cause.to_string()))?;
+        let mut redis = redis_config(&config.redis_url)?;
         // A wrong URL must fail where it is read, not at the first command.
         redis.fail_fast = true;
         if let Some(path) = &config.redis_password_file {
@@ -208,6 +208,17 @@ impl Store {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+}
+
+/// Where the URL points to. A socket's path is taken to the letter: fred would leave it percent-encoded.
+fn redis_config(url: &str) -> Result<Config, StoreError> {
+    match url.strip_prefix("redis+unix://") {
+        Some(path) => Ok(Config {
+            server: ServerConfig::new_unix_socket(path),
+            ..Config::default()
+        }),
+        None => Config::from_url(url).map_err(|cause| StoreError::Settings(cause.to_string())),
     }
 }
 

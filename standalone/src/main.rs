@@ -1,1 +1,119 @@
-fn main() {}
+//! All of Holdfast in one process on one port, with redis-servers of its own: the embedded default.
+
+mod embedded;
+mod redis;
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Parser;
+use order::{Orders, api::OrderApi, config::SagaConfig, participants::Participants};
+use payment::{Payment, api::PaymentApi};
+use poem::{Route, endpoint::make_sync, web::Html};
+use poem_openapi::OpenApiService;
+use shared::{
+    config::ServerConfig,
+    engine::EngineConfig,
+    http::{Bound, public_routes},
+    shutdown,
+    store::StoreConfig,
+    telemetry::{Telemetry, TelemetryConfig},
+};
+use stock::{Stock, api::StockApi};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    embedded::{EmbeddedPayment, EmbeddedStock},
+    redis::{Fsync, RedisServer},
+};
+
+/// Holdfast in one process: order, stock and payment on one port, with redis-servers of its own.
+#[derive(Debug, Parser)]
+#[command(name = "standalone", version)]
+struct Options {
+    #[command(flatten)]
+    server: ServerConfig,
+    /// Where the data is kept.
+    #[arg(long, env = "DATA", default_value = "data")]
+    data: PathBuf,
+    /// How soon a change is on disk.
+    #[arg(long, env = "FSYNC", value_enum, default_value_t = Fsync::Always)]
+    fsync: Fsync,
+    /// The redis-server program.
+    #[arg(long, env = "REDIS_SERVER", default_value = "redis-server")]
+    redis_server: PathBuf,
+    #[command(flatten)]
+    engine: EngineConfig,
+    #[command(flatten)]
+    saga: SagaConfig,
+    #[command(flatten)]
+    telemetry: TelemetryConfig,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let telemetry = Telemetry::start(&options.telemetry)?;
+    let stop = shutdown::on_signal()?;
+    // Bound first: an address that cannot be had is found out before anything is started.
+    let socket = Bound::bind(options.server.listen, options.server.allow_remote).await?;
+    redis::ensure_installed(&options.redis_server)?;
+    let _lock = redis::lock(&options.data)?;
+    let data = options.data.canonicalize()?;
+    let start = |name| RedisServer::start(name, &options.redis_server, &data, options.fsync);
+    let (mut orders, mut stock, mut payment) = tokio::try_join!(start("order"), start("stock"), start("payment"))?;
+    let urls = [orders.url(), stock.url(), payment.url()];
+    let served = tokio::select! {
+        served = run(&options, urls, telemetry, socket, stop) => served,
+        ((), (), ()) = async { tokio::join!(orders.supervise(), stock.supervise(), payment.supervise()) } => Ok(()),
+    };
+    tokio::join!(orders.stop(), stock.stop(), payment.stop());
+    served
+}
+
+/// Runs the three services until `stop`, and lets them finish what they have begun.
+async fn run(
+    options: &Options,
+    [order_url, stock_url, payment_url]: [String; 3],
+    telemetry: Telemetry,
+    socket: Bound,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let (stock, stock_lanes) = Stock::start(&StoreConfig::at(stock_url), &options.engine).await?;
+    let (payment, payment_lanes) = Payment::start(&StoreConfig::at(payment_url), &options.engine).await?;
+    let participants = Participants {
+        stock: Arc::new(EmbeddedStock(stock.clone())),
+        payment: Arc::new(EmbeddedPayment(payment.clone())),
+    };
+    let order_store = StoreConfig::at(order_url);
+    let (orders, order_lanes) =
+        Orders::start(&order_store, &options.engine, options.saga.clone(), participants).await?;
+    let recovery = tokio::spawn(orders.clone().recover(stop.clone()));
+    let routes = routes(orders, stock, payment, telemetry);
+    announce(&socket, options);
+    socket.serve(routes, stop).await?;
+    recovery.await?;
+    for lanes in [order_lanes, stock_lanes, payment_lanes] {
+        lanes.finished().await;
+    }
+    Ok(())
+}
+
+fn routes(orders: Orders, stock: Stock, payment: Payment, telemetry: Telemetry) -> Route {
+    let stores = vec![orders.store().clone(), stock.store().clone(), payment.store().clone()];
+    let roots = [order::api::ROOT, stock::api::ROOT, payment::api::ROOT];
+    let apis = (OrderApi::new(orders), StockApi::new(stock), PaymentApi::new(payment));
+    let api = OpenApiService::new(apis, "Holdfast", env!("CARGO_PKG_VERSION"))
+        .description("Stock, credit and orders, and the checkout that settles them.");
+    public_routes(api, &roots, stores, telemetry).at("/", make_sync(|_| Html(include_str!("landing.html"))))
+}
+
+/// Tells whoever started it where to look.
+fn announce(socket: &Bound, options: &Options) {
+    let origin = format!("http://{}", socket.address());
+    println!("Holdfast is ready.");
+    println!("  start here   {origin}/");
+    println!("  try calls    {origin}/docs");
+    println!("  metrics      {origin}/metrics");
+    println!("  data         {}", options.data.display());
+    println!("Ctrl-C stops it; nothing is lost.");
+}

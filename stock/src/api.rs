@@ -19,6 +19,9 @@ use crate::{
     decide::{AddOutcome, InitOutcome, SubtractOutcome},
 };
 
+/// The path that all operations lie below.
+pub const ROOT: &str = "/stock";
+
 /// What stock may refuse.
 pub struct StockProblems;
 

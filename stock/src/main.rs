@@ -26,7 +26,12 @@ async fn main() -> anyhow::Result<()> {
     let telemetry = Telemetry::start(&service.telemetry)?;
     let stop = shutdown::on_signal()?;
     let (stock, lanes) = Stock::start(&service.store, &service.engine).await?;
-    let public = public_routes(api::service(stock.clone()), vec![stock.store().clone()], telemetry);
+    let public = public_routes(
+        api::service(stock.clone()),
+        &[api::ROOT],
+        vec![stock.store().clone()],
+        telemetry,
+    );
     let internal_routes = internal::routes(&stock);
     drop(stock);
     let ServerConfig { listen, allow_remote } = service.server;

@@ -6,6 +6,7 @@ use std::{panic::AssertUnwindSafe, time::Instant};
 use futures::FutureExt;
 use metrics::{counter, histogram};
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, http::HeaderValue};
+use poem_openapi::error::ParsePathError;
 use tracing::Instrument;
 
 use super::{
@@ -83,6 +84,10 @@ fn explain(error: &poem::Error, path: &str) -> Response {
         return problem.answer(path);
     }
     let status = error.status();
+    if let Some(parameter) = error.downcast_ref::<ParsePathError>() {
+        // poem-openapi names the parameter by its position; the reason says what is allowed.
+        return Problem::new(&MALFORMED, &parameter.reason).answer(path);
+    }
     if status.as_u16() == MALFORMED.status {
         return Problem::new(&MALFORMED, error.to_string()).answer(path);
     }

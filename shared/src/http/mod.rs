@@ -30,20 +30,22 @@ use crate::{store::Store, telemetry::Telemetry};
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a connection may send nothing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// The public side of a service: its API, documentation, health and metrics.
+/// The public side of a service: its API below `roots`, documentation, health and metrics.
 pub fn public_routes<A: OpenApi + 'static>(
     api: OpenApiService<A, ()>,
+    roots: &[&str],
     stores: Vec<Store>,
     telemetry: Telemetry,
 ) -> Route {
-    let docs = api.swagger_ui();
-    let document = api.spec_endpoint();
-    Route::new()
-        .nest("/", api)
-        .nest("/docs", docs)
-        .at("/openapi.json", document)
+    let fixed = Route::new()
+        .nest("/docs", api.swagger_ui())
+        .at("/openapi.json", api.spec_endpoint())
         .nest("/health", health_routes(stores))
-        .at("/metrics", metrics_endpoint(telemetry))
+        .at("/metrics", metrics_endpoint(telemetry));
+    let api = Arc::new(api.into_endpoint());
+    roots
+        .iter()
+        .fold(fixed, |routes, root| routes.nest_no_strip(root, api.clone()))
 }
 
 fn health_routes(stores: Vec<Store>) -> Route {

@@ -6,3 +6,4 @@ mod engine;
 mod engine_faults;
 mod recovery;
 mod saga;
+mod standalone;

@@ -1,0 +1,39 @@
+//! The README's commands. `cargo xtask` runs them.
+
+mod redis;
+mod run;
+mod test;
+mod up;
+
+use clap::{Parser, Subcommand};
+
+/// Sets Holdfast up, runs it and tests it.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what is missing, build, and start all of Holdfast on port 8000.
+    Up {
+        /// Options of standalone; `cargo xtask up -- --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Install what is missing, and run the whole test suite.
+    Test {
+        /// What the test runner gets besides: a filter, for example.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Options::parse().command {
+        Command::Up { options } => up::up(&options),
+        Command::Test { options } => test::test(&options),
+    }
+}

@@ -1,0 +1,38 @@
+//! Running programs, and saying which one failed.
+
+use std::{ffi::OsStr, process::Command};
+
+use anyhow::{Context, bail};
+
+/// The workspace's cargo.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// Where it cannot be started or says that it failed.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let program = command.get_program().to_owned();
+    let words: Vec<_> = std::iter::once(&*program)
+        .chain(command.get_args())
+        .map(OsStr::to_string_lossy)
+        .collect();
+    let line = words.join(" ");
+    let status = command
+        .status()
+        .with_context(|| format!("`{line}` cannot be started"))?;
+    if !status.success() {
+        bail!("`{line}` failed ({status})");
+    }
+    Ok(())
+}
+
+/// Whether a program is there: it is asked for its version.
+pub(crate) fn is_there(program: &str, version: &str) -> bool {
+    Command::new(program)
+        .arg(version)
+        .output()
+        .is_ok_and(|output| output.status.success())
+}

@@ -1,0 +1,20 @@
+use crate::{
+    redis::ensure_redis,
+    run::{cargo, is_there, run},
+};
+
+/// Builds the services, which the tests start as processes, and runs every test.
+///
+/// # Errors
+/// Where a step or a test fails.
+pub(crate) fn test(options: &[String]) -> anyhow::Result<()> {
+    ensure_redis()?;
+    run(cargo().args(["build", "--workspace", "--bins"]))?;
+    let mut runner = cargo();
+    if is_there("cargo-nextest", "--version") {
+        runner.args(["nextest", "run", "--workspace"]);
+    } else {
+        runner.args(["test", "--workspace"]);
+    }
+    run(runner.args(options))
+}
