@@ -1,5 +1,6 @@
 //! The README's commands. `cargo xtask` runs them.
 
+mod bench;
 mod redis;
 mod run;
 mod test;
@@ -29,11 +30,18 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Install what is missing, build, and measure how fast checkouts are.
+    Bench {
+        /// Options of the load generator; `cargo xtask bench -- --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Options::parse().command {
         Command::Up { options } => up::up(&options),
         Command::Test { options } => test::test(&options),
+        Command::Bench { options } => bench::bench(&options),
     }
 }

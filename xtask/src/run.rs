@@ -1,12 +1,18 @@
 //! Running programs, and saying which one failed.
 
-use std::{ffi::OsStr, process::Command};
+use std::{ffi::OsStr, path::PathBuf, process::Command};
 
 use anyhow::{Context, bail};
 
 /// The workspace's cargo.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Where a release build puts a binary.
+pub(crate) fn release_binary(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    target.join("release").join(name)
 }
 
 /// Runs a command to its end.

@@ -1,0 +1,103 @@
+//! One keep-alive connection of one simulated client.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::{
+    Method, Request, StatusCode,
+    client::conn::http1::{self, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// A connection that asks one request at a time, as a browser's would.
+pub(crate) struct Connection {
+    sender: SendRequest<Empty<Bytes>>,
+    host: String,
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// The whole body.
+    pub(crate) body: Bytes,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// Where nobody listens.
+    pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address)
+            .await
+            .with_context(|| format!("{address} cannot be reached"))?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self {
+            sender,
+            host: address.to_string(),
+        })
+    }
+
+    /// Posts without a body.
+    ///
+    /// # Errors
+    /// Where the connection ends before the answer has come.
+    pub(crate) async fn post(&mut self, path: &str) -> anyhow::Result<Answer> {
+        self.ask(Method::POST, path).await
+    }
+
+    /// Gets.
+    ///
+    /// # Errors
+    /// As [`Connection::post`].
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
+        self.ask(Method::GET, path).await
+    }
+
+    async fn ask(&mut self, method: Method, path: &str) -> anyhow::Result<Answer> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", &self.host)
+            .body(Empty::new())?;
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok(Answer { status, body })
+    }
+}
+
+impl Answer {
+    /// The answer, where it is a success.
+    ///
+    /// # Errors
+    /// What the answer was instead.
+    pub(crate) fn success(self) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            self.status.is_success(),
+            "answered {}: {}",
+            self.status,
+            String::from_utf8_lossy(&self.body)
+        );
+        Ok(self)
+    }
+
+    /// A text field of the body.
+    ///
+    /// # Errors
+    /// Where there is no such field.
+    pub(crate) fn text_field(&self, name: &str) -> anyhow::Result<String> {
+        let body: serde_json::Value = serde_json::from_slice(&self.body)?;
+        let field = body.get(name).and_then(serde_json::Value::as_str);
+        field
+            .map(ToOwned::to_owned)
+            .with_context(|| format!("no {name:?} in {body}"))
+    }
+}

@@ -1,0 +1,77 @@
+//! The load generator: how fast is a checkout, and what does it cost?
+//!
+//! Each run gets a standalone of its own on fresh data, and checks out only orders that nobody has checked
+//! out before: a repeated checkout of a paid order is answered without any work.
+
+mod connection;
+mod load;
+mod report;
+mod scenario;
+mod system;
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use clap::Parser;
+
+use self::{report::Run, scenario::Scenario, system::System};
+
+/// Measures checkouts, with everything (services, Redis, load) on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", version)]
+struct Options {
+    /// What to run.
+    #[arg(value_enum, default_values_t = [Scenario::Uniform, Scenario::Hot])]
+    scenarios: Vec<Scenario>,
+    /// How many clients ask at once.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    clients: u32,
+    /// How long each run lasts, in seconds. It ends earlier when the orders are used up.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: u64,
+    /// How many fresh orders each run has.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    orders: u32,
+    /// How often each scenario is run; the scenarios take turns.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// How soon a change is on disk: everysec or always.
+    #[arg(long, default_value = "everysec")]
+    fsync: String,
+    /// Where the figures go, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// The program under test.
+    #[arg(long, default_value = "target/release/standalone")]
+    standalone: PathBuf,
+}
+
+/// One thread: on a small machine, a second one would take its share from what is measured.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let mut runs = Vec::new();
+    for _ in 0..options.rounds {
+        for &scenario in &options.scenarios {
+            runs.push(run(&options, scenario).await?);
+        }
+    }
+    println!("{}", report::table(&runs));
+    if let Some(path) = &options.json {
+        let json = serde_json::to_string_pretty(&runs)?;
+        fs::write(path, json).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(())
+}
+
+async fn run(options: &Options, scenario: Scenario) -> anyhow::Result<Run> {
+    let system = System::start(&options.standalone, &options.fsync).await?;
+    eprintln!("{scenario:?}: preparing {} orders", options.orders);
+    let orders = scenario.prepare(system.address, options.orders).await?;
+    eprintln!("{scenario:?}: checking out");
+    let before = system.processor_time()?;
+    let time = Duration::from_secs(options.seconds);
+    let seen = load::closed_loop(system.address, options.clients, time, &orders).await?;
+    let used = system.processor_time()?.since(before);
+    Ok(Run::new(scenario, options.clients, &seen, used))
+}
