@@ -98,13 +98,19 @@ async fn a_delayed_old_exec_never_commits_after_the_fence_moved() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_loss_of_the_fences_own_answer_is_survived() {
     let bench = Bench::start().await;
-    for round in 2..12 {
-        // The commit's answer is lost; then, on the way back, the fence's.
-        bench.proxy.arm("EXEC", Fault::DropRequest);
+    for round in 2..22 {
+        // The transaction is in force, or it is not; then its answer is lost.
+        let first = if round % 2 == 0 {
+            Fault::DropReply
+        } else {
+            Fault::DropRequest
+        };
+        bench.proxy.arm("EXEC", first);
         let engine = bench.engine.clone();
         let caller = tokio::spawn(async move { increment(&engine).await });
         bench.proxy.struck().await;
-        bench.proxy.arm("EXEC", Fault::DropReply);
+        // So is the answer of whatever asks the fence.
+        bench.proxy.arm("fence:", Fault::DropReply);
         assert_eq!(caller.await.expect("no panic").expect("an outcome"), round);
         assert_eq!(bench.counter().await, round);
     }
