@@ -11,7 +11,7 @@ use order::{
 use shared::{
     config::{ServerConfig, ServiceConfig},
     http::public_routes,
-    service::serve,
+    service::{check_health, serve},
     shutdown,
     telemetry::Telemetry,
 };
@@ -35,6 +35,9 @@ struct Options {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    if options.service.check_health {
+        return Ok(check_health(options.service.server.listen).await?);
+    }
     let telemetry = Telemetry::start(&options.service.telemetry)?;
     let stop = shutdown::on_signal()?;
     let participants = Participants {

@@ -5,7 +5,7 @@ use payment::{Payment, api, internal};
 use shared::{
     config::{InternalConfig, ServerConfig, ServiceConfig},
     http::public_routes,
-    service::serve,
+    service::{check_health, serve},
     shutdown,
     telemetry::Telemetry,
 };
@@ -23,6 +23,9 @@ struct Options {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Options { service, internal } = Options::parse();
+    if service.check_health {
+        return Ok(check_health(service.server.listen).await?);
+    }
     let telemetry = Telemetry::start(&service.telemetry)?;
     let stop = shutdown::on_signal()?;
     let (payment, lanes) = Payment::start(&service.store, &service.engine).await?;

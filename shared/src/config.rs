@@ -32,6 +32,9 @@ pub struct ServiceConfig {
     /// Its log.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
+    /// Ask the service that runs here whether it is ready, and end: with 0 where it is.
+    #[arg(long)]
+    pub check_health: bool,
 }
 
 /// Where a participant of the saga is reached by the other services.

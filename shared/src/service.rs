@@ -1,6 +1,9 @@
 //! Running a service: its store and lanes, and its sockets, until it is told to stop.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use poem::Route;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +17,9 @@ use crate::{
 
 /// How long a starting service waits for its Redis.
 const STORE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a service may take to say that it is ready.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What every service stands on.
 pub struct Foundation {
@@ -70,6 +76,23 @@ pub async fn serve(
     let socket = Bound::bind(address, allow_remote).await?;
     tracing::info!(address = %socket.address(), "serving");
     Ok(socket.serve(routes, stop).await?)
+}
+
+/// Asks the service that listens here whether it is ready, for a container's health check.
+///
+/// # Errors
+/// Where it is not, or does not say so within [`HEALTH_PATIENCE`].
+pub async fn check_health(listen: SocketAddr) -> Result<(), reqwest::Error> {
+    let host = match listen.ip() {
+        // What listens everywhere listens here.
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    };
+    let client = reqwest::Client::builder().timeout(HEALTH_PATIENCE).build()?;
+    let url = format!("http://{}/health/ready", SocketAddr::new(host, listen.port()));
+    client.get(url).send().await?.error_for_status()?;
+    Ok(())
 }
 
 /// The service cannot be served.

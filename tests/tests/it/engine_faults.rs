@@ -96,6 +96,25 @@ async fn a_delayed_old_exec_never_commits_after_the_fence_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_delayed_old_exec_does_not_commit_before_its_batch_is_decided_anew_either() {
+    let bench = Bench::start().await;
+    for round in 2..7 {
+        bench.proxy.arm("EXEC", Fault::DelayRequest);
+        let engine = bench.engine.clone();
+        let caller = tokio::spawn(async move { increment(&engine).await });
+        bench.proxy.struck().await;
+        // The fence has moved and the records have not been read again: nothing but the fence keeps the old
+        // EXEC from its place.
+        bench.proxy.arm("MGET", Fault::StallRequest);
+        bench.proxy.struck().await;
+        let late = bench.proxy.deliver().await;
+        assert!(late.ends_with(b"*-1\r\n"), "{}", String::from_utf8_lossy(&late));
+        assert_eq!(caller.await.expect("no panic").expect("an outcome"), round);
+        assert_eq!(bench.counter().await, round);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_loss_of_the_fences_own_answer_is_survived() {
     let bench = Bench::start().await;
     for round in 2..22 {
