@@ -9,7 +9,7 @@ mod report;
 mod scenario;
 mod system;
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -38,6 +38,9 @@ struct Options {
     /// How soon a change is on disk: everysec or always.
     #[arg(long, default_value = "everysec")]
     fsync: String,
+    /// Another system that is running, to be measured in turn with standalone: a gateway, for example.
+    #[arg(long)]
+    also_at: Option<SocketAddr>,
     /// Where the figures go, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -53,7 +56,12 @@ async fn main() -> anyhow::Result<()> {
     let mut runs = Vec::new();
     for _ in 0..options.rounds {
         for &scenario in &options.scenarios {
-            runs.push(run(&options, scenario).await?);
+            let system = System::start(&options.standalone, &options.fsync).await?;
+            runs.push(run(&options, scenario, system.address, Some(&system)).await?);
+            drop(system);
+            if let Some(address) = options.also_at {
+                runs.push(run(&options, scenario, address, None).await?);
+            }
         }
     }
     println!("{}", report::table(&runs));
@@ -64,14 +72,21 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run(options: &Options, scenario: Scenario) -> anyhow::Result<Run> {
-    let system = System::start(&options.standalone, &options.fsync).await?;
-    eprintln!("{scenario:?}: preparing {} orders", options.orders);
-    let orders = scenario.prepare(system.address, options.orders).await?;
-    eprintln!("{scenario:?}: checking out");
-    let before = system.processor_time()?;
+/// Runs a scenario at `address`. The processor time is known where `system` is this program's own.
+async fn run(
+    options: &Options,
+    scenario: Scenario,
+    address: SocketAddr,
+    system: Option<&System>,
+) -> anyhow::Result<Run> {
+    let name = system.map_or_else(|| address.to_string(), |_| "standalone".into());
+    eprintln!("{scenario} at {name}: preparing {} orders", options.orders);
+    let orders = scenario.prepare(address, options.orders).await?;
+    eprintln!("{scenario} at {name}: checking out");
+    let before = system.map(System::processor_time).transpose()?;
     let time = Duration::from_secs(options.seconds);
-    let seen = load::closed_loop(system.address, options.clients, time, &orders).await?;
-    let used = system.processor_time()?.since(before);
-    Ok(Run::new(scenario, options.clients, &seen, used))
+    let seen = load::closed_loop(address, options.clients, time, &orders).await?;
+    let after = system.map(System::processor_time).transpose()?;
+    let used = before.zip(after).map(|(before, after)| after.since(before));
+    Ok(Run::new(scenario, name, options.clients, &seen, used))
 }

@@ -11,6 +11,8 @@ use crate::{load::Seen, scenario::Scenario, system::ProcessorTime};
 pub(crate) struct Run {
     /// What was bought.
     pub(crate) scenario: Scenario,
+    /// Which system was measured.
+    pub(crate) system: String,
     /// How many clients asked at once.
     pub(crate) clients: u32,
     /// How many checkouts were paid.
@@ -19,8 +21,8 @@ pub(crate) struct Run {
     pub(crate) checkouts_per_second: f64,
     /// Latencies, in milliseconds.
     pub(crate) latency_ms: Latency,
-    /// Processor time for each checkout, in microseconds.
-    pub(crate) processor_us: Cost,
+    /// Processor time for each checkout, in microseconds, where it is known.
+    pub(crate) processor_us: Option<Cost>,
 }
 
 /// How long checkouts took, in milliseconds.
@@ -40,8 +42,18 @@ pub(crate) struct Cost {
 }
 
 impl Run {
+    fn kind(&self) -> (Scenario, &str) {
+        (self.scenario, &self.system)
+    }
+
     /// Sums a run up.
-    pub(crate) fn new(scenario: Scenario, clients: u32, seen: &Seen, used: ProcessorTime) -> Self {
+    pub(crate) fn new(
+        scenario: Scenario,
+        system: String,
+        clients: u32,
+        seen: &Seen,
+        used: Option<ProcessorTime>,
+    ) -> Self {
         let checkouts = seen.latencies.len();
         #[expect(clippy::cast_precision_loss, reason = "a run has far fewer than 2^52 checkouts")]
         let count = checkouts as f64;
@@ -50,6 +62,7 @@ impl Run {
         let each = |time: Duration| time.as_secs_f64() * 1e6 / count.max(1.0);
         Self {
             scenario,
+            system,
             clients,
             checkouts,
             checkouts_per_second: count / seen.elapsed.as_secs_f64(),
@@ -59,19 +72,20 @@ impl Run {
                 p999: quantile(0.999),
                 max: quantile(1.0),
             },
-            processor_us: Cost {
+            processor_us: used.map(|used| Cost {
                 services: each(used.services),
                 redis: each(used.redis),
-            },
+            }),
         }
     }
 }
 
-/// The runs as a table, and the hot item's ratio to uniform where both were run.
+/// The runs as a table, and each scenario's and system's rate as a ratio to the first run's.
 pub(crate) fn table(runs: &[Run]) -> String {
     let mut lines = vec![format!(
-        "{:<10}{:>8}{:>12}{:>13}{:>9}{:>9}{:>9}{:>9}{:>17}{:>14}",
+        "{:<10}{:<18}{:>8}{:>11}{:>13}{:>9}{:>9}{:>10}{:>9}{:>13}{:>10}",
         "scenario",
+        "system",
         "clients",
         "checkouts",
         "checkouts/s",
@@ -79,14 +93,17 @@ pub(crate) fn table(runs: &[Run]) -> String {
         "p99 ms",
         "p99.9 ms",
         "max ms",
-        "services us each",
-        "redis us each"
+        "services us",
+        "redis us"
     )];
     for run in runs {
-        let (latency, cost) = (&run.latency_ms, &run.processor_us);
+        let latency = &run.latency_ms;
+        let cost = run.processor_us.as_ref();
+        let micros = |part: fn(&Cost) -> f64| cost.map_or_else(|| "-".into(), |cost| format!("{:.1}", part(cost)));
         lines.push(format!(
-            "{:<10}{:>8}{:>12}{:>13.0}{:>9.2}{:>9.2}{:>9.2}{:>9.2}{:>17.1}{:>14.1}",
-            format!("{:?}", run.scenario).to_lowercase(),
+            "{:<10}{:<18}{:>8}{:>11}{:>13.0}{:>9.2}{:>9.2}{:>10.2}{:>9.2}{:>13}{:>10}",
+            run.scenario.to_string(),
+            run.system,
             run.clients,
             run.checkouts,
             run.checkouts_per_second,
@@ -94,23 +111,40 @@ pub(crate) fn table(runs: &[Run]) -> String {
             latency.p99,
             latency.p999,
             latency.max,
-            cost.services,
-            cost.redis
+            micros(|cost| cost.services),
+            micros(|cost| cost.redis)
         ));
     }
-    if let (Some(hot), Some(uniform)) = (mean_rate(runs, Scenario::Hot), mean_rate(runs, Scenario::Uniform)) {
-        lines.push(format!("hot / uniform: {:.2}", hot / uniform));
-    }
+    lines.extend(ratios(runs));
     lines.join("\n")
 }
 
-/// The scenario's checkouts per second, over all its runs.
-fn mean_rate(runs: &[Run], scenario: Scenario) -> Option<f64> {
-    let rates: Vec<f64> = runs
+/// How every other scenario and system compares with the first, over all their runs.
+fn ratios(runs: &[Run]) -> Vec<String> {
+    let mut kinds: Vec<(Scenario, &str)> = Vec::new();
+    for run in runs {
+        if !kinds.contains(&run.kind()) {
+            kinds.push(run.kind());
+        }
+    }
+    let Some((&first, others)) = kinds.split_first() else {
+        return Vec::new();
+    };
+    let name = |(scenario, system): (Scenario, &str)| format!("{scenario} at {system}");
+    others
         .iter()
-        .filter(|run| run.scenario == scenario)
-        .map(|run| run.checkouts_per_second)
-        .collect();
-    let count = u32::try_from(rates.len()).ok().filter(|count| *count > 0)?;
-    Some(rates.iter().sum::<f64>() / f64::from(count))
+        .map(|&other| {
+            let ratio = mean_rate(runs, other) / mean_rate(runs, first);
+            format!("{} / {}: {ratio:.2}", name(other), name(first))
+        })
+        .collect()
+}
+
+/// Checkouts per second over all runs of a kind.
+fn mean_rate(runs: &[Run], kind: (Scenario, &str)) -> f64 {
+    let rates = runs.iter().filter(|run| run.kind() == kind);
+    let (count, sum) = rates.fold((0.0, 0.0), |(count, sum), run| {
+        (count + 1.0, sum + run.checkouts_per_second)
+    });
+    sum / count
 }

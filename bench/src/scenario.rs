@@ -1,6 +1,6 @@
 //! What is bought: the orders that a run checks out, prepared before its clock starts.
 
-use std::{cell::RefCell, collections::VecDeque, net::SocketAddr, rc::Rc};
+use std::{cell::RefCell, collections::VecDeque, fmt, net::SocketAddr, rc::Rc};
 
 use clap::ValueEnum;
 use futures::future::try_join_all;
@@ -24,6 +24,15 @@ pub(crate) enum Scenario {
     Uniform,
     /// One line of every order is the same item.
     Hot,
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Uniform => "uniform",
+            Self::Hot => "hot",
+        })
+    }
 }
 
 /// Orders that nobody has checked out yet. Clients take the next one each.

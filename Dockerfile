@@ -1,0 +1,49 @@
+# One image with the three services. deploy/base-images.sh makes the base images where no registry is reached.
+ARG RUST_IMAGE=rust:1.95.0-slim-trixie
+ARG RUNTIME_IMAGE=debian:13.7-slim
+
+FROM ${RUST_IMAGE} AS build
+WORKDIR /holdfast
+
+# The dependencies in a layer of their own, which stays until a manifest changes: the members are stubs here.
+COPY Cargo.toml Cargo.lock ./
+COPY bench/Cargo.toml bench/
+COPY order/Cargo.toml order/
+COPY payment/Cargo.toml payment/
+COPY shared/Cargo.toml shared/
+COPY standalone/Cargo.toml standalone/
+COPY stock/Cargo.toml stock/
+COPY tests/Cargo.toml tests/
+COPY xtask/Cargo.toml xtask/
+RUN for member in */; do \
+      mkdir -p "$member/src/bin" "$member/tests/it" && \
+      touch "$member/src/lib.rs" "$member/tests/it/main.rs" && \
+      echo 'fn main() {}' | tee "$member/src/main.rs" >"$member/src/bin/rival.rs"; \
+    done && \
+    cargo build --release --locked --package order --package payment --package stock && \
+    rm -r ./*/src ./*/tests
+
+COPY . .
+# The stubs are newer than the sources, and cargo goes by the time of change.
+RUN find . -name '*.rs' -exec touch {} + && \
+    cargo build --release --locked --package order --package payment --package stock && \
+    install -s -t /usr/local/holdfast -D target/release/order target/release/payment target/release/stock
+
+FROM ${RUNTIME_IMAGE}
+LABEL org.opencontainers.image.title="Holdfast" \
+      org.opencontainers.image.description="Holds stock, moves credit and settles orders." \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.version="0.1.0"
+COPY --from=build /usr/local/holdfast/ /usr/local/bin/
+# A number, so that an orchestrator can see that it isn't root.
+USER 10001:10001
+ENV LISTEN=0.0.0.0:8000 \
+    INTERNAL_LISTEN=0.0.0.0:9000 \
+    ALLOW_REMOTE=true \
+    LOG_FORMAT=json
+EXPOSE 8000 9000
+# Each service has this option and asks itself whether it is ready.
+HEALTHCHECK --interval=2s --timeout=2s --start-period=30s --retries=2 \
+    CMD ["sh", "-c", "exec /proc/1/exe --check-health"]
+# Which of them: order, payment or stock.
+CMD ["order"]
