@@ -18,7 +18,8 @@ COPY xtask/Cargo.toml xtask/
 RUN for member in */; do \
       mkdir -p "$member/src/bin" "$member/tests/it" && \
       touch "$member/src/lib.rs" "$member/tests/it/main.rs" && \
-      echo 'fn main() {}' | tee "$member/src/main.rs" >"$member/src/bin/rival.rs"; \
+      echo 'fn main() {}' >"$member/src/main.rs" && \
+      cp "$member/src/main.rs" "$member/src/bin/rival.rs"; \
     done && \
     cargo build --release --locked --package order --package payment --package stock && \
     rm -r ./*/src ./*/tests

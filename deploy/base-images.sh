@@ -85,6 +85,7 @@ same() {
   esac
 }
 
+# shellcheck disable=SC2016 # dpkg-query expands it
 version_of() { chroot "$1" dpkg-query --show --showformat='${source:Upstream-Version}' "$2"; }
 
 command -v debootstrap >/dev/null || { echo "installing debootstrap"; apt-get install --yes --quiet debootstrap >/dev/null; }

@@ -5,11 +5,13 @@
 //! by side never meet on a port. (Linux answers on all of 127.0.0.0/8.)
 
 mod client;
+mod compose;
 mod deployment;
 mod increment;
 mod process;
 mod proxy;
 mod redis;
+mod shop;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -21,11 +23,13 @@ use tokio::time::Instant;
 
 pub use self::{
     client::{Answer, Client},
+    compose::Compose,
     deployment::{Deployment, Service, Setup},
     increment::Increment,
     process::{Process, binary},
     proxy::{Fault, Proxy},
     redis::RedisServer,
+    shop::{Shop, Tally},
 };
 
 /// How long a condition may take to come true before a test fails.

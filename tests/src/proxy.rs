@@ -23,11 +23,21 @@ pub enum Fault {
     DropReply,
     /// The client's connection breaks; the request arrives when [`Proxy::deliver`] says so.
     DelayRequest,
+    /// The client's connection stays, and waits; the request arrives when [`Proxy::deliver`] says so.
+    HoldRequest,
     /// Neither the request nor anything after it arrives; the connection stays.
     StallRequest,
     /// The request arrives, and no answer ever does; the connection stays.
     StallReply,
 }
+
+impl Fault {
+    fn lets_the_request_through(self) -> bool {
+        matches!(self, Self::DropReply | Self::StallReply)
+    }
+}
+
+const BUFFER: usize = 256 * 1024;
 
 /// A TCP proxy between a client and one server, which misbehaves once when it is armed.
 pub struct Proxy {
@@ -39,7 +49,7 @@ pub struct Proxy {
 struct Shared {
     armed: Mutex<Option<(Vec<u8>, Fault)>>,
     struck: Notify,
-    delayed: Mutex<Option<(OwnedWriteHalf, OwnedReadHalf, Vec<u8>)>>,
+    delayed: Mutex<Option<(OwnedWriteHalf, OwnedReadHalf, Talk)>>,
     cut: watch::Sender<u64>,
 }
 
@@ -86,17 +96,24 @@ impl Proxy {
         self.shared.cut.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Delivers the request that [`Fault::DelayRequest`] kept back and returns the server's answer.
+    /// Delivers the request that [`Fault::DelayRequest`] or [`Fault::HoldRequest`] kept back and returns the server's answer.
     ///
     /// # Panics
     /// Where there is none, or the server has closed the connection.
     pub async fn deliver(&self) -> Vec<u8> {
-        let (mut writer, mut reader, request) = lock(&self.shared.delayed).take().expect("a delayed request");
-        writer.write_all(&request).await.expect("the server still listens");
-        let mut answer = vec![0; 64 * 1024];
-        let length = reader.read(&mut answer).await.expect("an answer");
-        answer.truncate(length);
-        answer
+        let delayed = lock(&self.shared.delayed).take();
+        let (mut writer, mut reader, mut talk) = delayed.expect("a delayed request");
+        writer
+            .write_all(&talk.kept_back)
+            .await
+            .expect("the server still listens");
+        let mut reply = vec![0; BUFFER];
+        while !talk.is_answered() {
+            let length = reader.read(&mut reply).await.expect("an answer");
+            assert!(length > 0, "the server has closed the connection");
+            talk.replies.extend_from_slice(&reply[..length]);
+        }
+        talk.replies
     }
 }
 
@@ -126,37 +143,80 @@ async fn pump(
     mut server_writer: OwnedWriteHalf,
     shared: &Shared,
 ) {
-    let (mut request, mut reply) = (vec![0; 256 * 1024], vec![0; 256 * 1024]);
+    let (mut request, mut reply) = (vec![0; BUFFER], vec![0; BUFFER]);
+    let mut talk = Talk::default();
+    let mut fault = None;
     loop {
         tokio::select! {
             read = client_reader.read(&mut request) => {
                 let Some(bytes) = received(&request, read.ok()) else { return };
-                let Some(fault) = shared.strikes(bytes) else {
-                    if server_writer.write_all(bytes).await.is_err() { return }
-                    continue;
-                };
-                if matches!(fault, Fault::DropReply | Fault::StallReply) {
-                    // The server has the request, and has done it, once it begins to answer.
-                    if server_writer.write_all(bytes).await.is_err() { return }
-                    let _ = server_reader.read(&mut reply).await;
+                if talk.requests.is_empty() {
+                    // What came since then still belonged to the answer before.
+                    talk.replies.clear();
                 }
-                if fault == Fault::DelayRequest {
-                    *lock(&shared.delayed) = Some((server_writer, server_reader, bytes.to_vec()));
-                    shared.struck.notify_one();
-                    return;
+                talk.requests.extend_from_slice(bytes);
+                fault = fault.or_else(|| shared.strikes(&talk.requests));
+                if fault.is_some_and(|fault| !fault.lets_the_request_through()) {
+                    talk.kept_back = bytes.to_vec();
+                    break;
                 }
-                shared.struck.notify_one();
-                if matches!(fault, Fault::StallRequest | Fault::StallReply) {
-                    std::future::pending::<()>().await;
-                }
-                return;
+                if server_writer.write_all(bytes).await.is_err() { return }
             }
             read = server_reader.read(&mut reply) => {
                 let Some(bytes) = received(&reply, read.ok()) else { return };
-                if client_writer.write_all(bytes).await.is_err() { return }
+                talk.replies.extend_from_slice(bytes);
+                if fault.is_none() {
+                    if client_writer.write_all(bytes).await.is_err() { return }
+                    if talk.is_answered() { talk = Talk::default(); }
+                } else if talk.is_answered() {
+                    // The server has the whole request and has done it.
+                    break;
+                }
             }
         }
     }
+    match fault {
+        Some(Fault::DelayRequest | Fault::HoldRequest) => {
+            *lock(&shared.delayed) = Some((server_writer, server_reader, talk));
+            shared.struck.notify_one();
+            if fault == Some(Fault::HoldRequest) {
+                std::future::pending::<()>().await;
+            }
+        }
+        Some(Fault::StallRequest | Fault::StallReply) => {
+            shared.struck.notify_one();
+            std::future::pending::<()>().await;
+        }
+        _ => shared.struck.notify_one(),
+    }
+}
+
+/// What went over a connection since all that was asked was answered. A request comes in pieces of any size.
+#[derive(Default)]
+struct Talk {
+    requests: Vec<u8>,
+    replies: Vec<u8>,
+    /// The last piece of the request, where it was not passed on.
+    kept_back: Vec<u8>,
+}
+
+impl Talk {
+    /// Whether the server has answered to the end. A Redis transaction is answered from MULTI on, and done when
+    /// EXEC is: with an array, a null array, or an error.
+    fn is_answered(&self) -> bool {
+        match (last(&self.requests, b"MULTI\r\n"), last(&self.requests, b"EXEC\r\n")) {
+            (Some(begun), Some(ended)) if begun < ended => {
+                let outcome = |line: &[u8]| line.starts_with(b"*") || line.starts_with(b"-");
+                self.replies.split(|byte| *byte == b'\n').any(outcome)
+            }
+            (Some(_), _) => false,
+            (None, _) => !self.replies.is_empty(),
+        }
+    }
+}
+
+fn last(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
+    bytes.windows(pattern.len()).rposition(|window| window == pattern)
 }
 
 fn received(buffer: &[u8], read: Option<usize>) -> Option<&[u8]> {
@@ -168,11 +228,7 @@ impl Shared {
     fn strikes(&self, request: &[u8]) -> Option<Fault> {
         let mut armed = lock(&self.armed);
         let (pattern, _) = armed.as_ref()?;
-        let holds = request.windows(pattern.len()).any(|window| window == pattern);
-        if holds {
-            armed.take().map(|(_, fault)| fault)
-        } else {
-            None
-        }
+        last(request, pattern)?;
+        armed.take().map(|(_, fault)| fault)
     }
 }

@@ -1,6 +1,7 @@
 //! The README's commands. `cargo xtask` runs them.
 
 mod bench;
+mod compose_test;
 mod redis;
 mod run;
 mod test;
@@ -30,6 +31,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Build and start the system of docker-compose.yml, break it under load, and check every promise.
+    ComposeTest,
     /// Install what is missing, build, and measure how fast checkouts are.
     Bench {
         /// Options of the load generator; `cargo xtask bench -- --help` lists them.
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<()> {
     match Options::parse().command {
         Command::Up { options } => up::up(&options),
         Command::Test { options } => test::test(&options),
+        Command::ComposeTest => compose_test::compose_test(),
         Command::Bench { options } => bench::bench(&options),
     }
 }

@@ -11,7 +11,7 @@ const ROUNDS: usize = 20;
 const SIDE_BY_SIDE: usize = 64;
 
 /// One round, with its own item, users and orders.
-async fn round(client: &Client, round: usize) {
+pub(crate) async fn round(client: &Client, round: usize) {
     let item = client.item(1, i64::try_from(PIECES).expect("a small number")).await;
     let prepare = |_| async {
         let user = client.user(1).await;

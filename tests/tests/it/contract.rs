@@ -37,8 +37,11 @@ async fn refused(client: &Client, method: Method, path: &str, status: u16, kind:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stocks_calls_answer_as_documented() {
-    let deployment = deployment().await;
-    let client = &deployment.client;
+    stocks_calls(&deployment().await.client).await;
+}
+
+/// Checks every public call of the service, on stores that nobody else has filled.
+pub(crate) async fn stocks_calls(client: &Client) {
     let created = client.post("/stock/item/create/5").await;
     assert_eq!(created.status, 200);
     let item = created.json()["item_id"].as_str().expect("an id").to_owned();
@@ -99,8 +102,11 @@ async fn stocks_calls_answer_as_documented() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn payments_calls_answer_as_documented() {
-    let deployment = deployment().await;
-    let client = &deployment.client;
+    payments_calls(&deployment().await.client).await;
+}
+
+/// Checks every public call of the service, on stores that nobody else has filled.
+pub(crate) async fn payments_calls(client: &Client) {
     let created = client.post("/payment/create_user").await;
     assert_eq!(created.status, 200);
     let user = created.json()["user_id"].as_str().expect("an id").to_owned();
@@ -135,8 +141,11 @@ async fn payments_calls_answer_as_documented() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_calls_answer_as_documented() {
-    let deployment = deployment().await;
-    let client = &deployment.client;
+    orders_calls(&deployment().await.client).await;
+}
+
+/// Checks every public call of the service, on stores that nobody else has filled.
+pub(crate) async fn orders_calls(client: &Client) {
     let (user, item, dear) = (
         client.user(100).await,
         client.item(5, 10).await,

@@ -1,5 +1,6 @@
 //! Tests of the running system. One binary, one module a topic.
 
+mod compose;
 mod consistency;
 mod contract;
 mod engine;

@@ -212,7 +212,7 @@ async fn a_saga_past_its_deadline_is_undone_and_a_driver_that_wakes_up_cannot_pa
     .await;
     let (user, item) = (client.user(10).await, client.item(4, 10).await);
     let order = client.order(&user, &[(&item, 1)]).await;
-    payment.arm("/internal/charge", Fault::DelayRequest);
+    payment.arm("/internal/charge", Fault::HoldRequest);
     let checkout = {
         let (client, path) = (
             Client::of_one_origin(&sleepy.origin()),

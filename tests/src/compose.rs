@@ -1,0 +1,132 @@
+use std::process::{Command, Output};
+
+use crate::{Client, eventually, unused_address};
+
+/// The whole system as docker-compose.yml describes it, under a project name of its own and on an address of
+/// its own. It is taken down, with its data, when the value is dropped.
+pub struct Compose {
+    origin: String,
+    listen: String,
+    project: String,
+}
+
+impl Compose {
+    /// Builds the images, starts everything and waits until it answers.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub async fn start() -> Self {
+        let listen = unused_address().to_string();
+        let compose = Self {
+            origin: format!("http://{listen}"),
+            listen,
+            project: format!("holdfast-test-{}", std::process::id()),
+        };
+        compose.run(&["up", "--detach", "--build"]);
+        compose.answers().await;
+        compose
+    }
+
+    /// A client of the gateway.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::of_one_origin(&self.origin)
+    }
+
+    /// Waits until every service answers through the gateway.
+    pub async fn answers(&self) {
+        let client = self.client();
+        for path in ["/stock/find/nobody", "/payment/find_user/nobody", "/orders/find/nobody"] {
+            eventually(path, async || {
+                let answer = client.try_call(reqwest::Method::GET, path).await.ok()?;
+                (answer.status == 404).then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// The ids of a service's containers.
+    #[must_use]
+    pub fn containers(&self, service: &str) -> Vec<String> {
+        let ids = self.run(&["ps", "--quiet", service]);
+        ids.split_whitespace().map(ToOwned::to_owned).collect()
+    }
+
+    /// Runs `docker` with these words and returns what it prints.
+    fn docker(words: &[&str]) -> String {
+        printed(Command::new("docker").args(words).output(), words)
+    }
+
+    /// Ends a container at once, as kill -9 does.
+    pub fn kill(&self, container: &str) {
+        Self::docker(&["kill", container]);
+    }
+
+    /// Starts a container again and waits until its own health check is satisfied.
+    pub async fn start_again(&self, container: &str) {
+        Self::docker(&["start", container]);
+        eventually("the container is healthy", async || {
+            let health = Self::docker(&["inspect", "--format", "{{.State.Health.Status}}", container]);
+            (health.trim() == "healthy").then_some(())
+        })
+        .await;
+    }
+
+    /// Cuts a service's containers off from a network.
+    pub fn cut(&self, network: &str, service: &str) {
+        for container in self.containers(service) {
+            Self::docker(&["network", "disconnect", &self.network(network), &container]);
+        }
+    }
+
+    /// Mends what [`Compose::cut`] did.
+    pub fn mend(&self, network: &str, service: &str) {
+        for container in self.containers(service) {
+            let network = self.network(network);
+            Self::docker(&["network", "connect", "--alias", service, &network, &container]);
+        }
+    }
+
+    fn network(&self, name: &str) -> String {
+        format!("{}_{name}", self.project)
+    }
+
+    /// Runs compose with these words and returns what it prints.
+    fn run(&self, words: &[&str]) -> String {
+        printed(self.command().args(words).output(), words)
+    }
+
+    /// `HOLDFAST_COMPOSE` names the program: `docker compose`, or `docker-compose` where that is what there is.
+    fn command(&self) -> Command {
+        let program = std::env::var("HOLDFAST_COMPOSE").unwrap_or_else(|_| "docker compose".into());
+        let mut words = program.split_whitespace();
+        let mut command = Command::new(words.next().unwrap_or("docker"));
+        command
+            .args(words)
+            .args(["--project-name", &self.project])
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .env("HOLDFAST_LISTEN", &self.listen);
+        command
+    }
+}
+
+impl Drop for Compose {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let logs = self.command().args(["logs", "--tail", "30"]).output();
+            let logs = logs.map(|output| output.stdout).unwrap_or_default();
+            eprintln!("{}", String::from_utf8_lossy(&logs));
+        }
+        let _ = self.command().args(["down", "--volumes", "--timeout", "5"]).output();
+    }
+}
+
+fn printed(output: std::io::Result<Output>, words: &[&str]) -> String {
+    let output = output.unwrap_or_else(|error| unreachable!("{words:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
