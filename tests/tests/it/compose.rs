@@ -47,7 +47,7 @@ async fn every_promise_is_kept_while_containers_die_and_networks_are_cut() {
         add(
             &mut total,
             &what,
-            under_load(&compose, cut(&compose, network, service)).await,
+            &under_load(&compose, cut(&compose, network, service)).await,
         );
         faults += 1;
     }
