@@ -4,6 +4,11 @@ ARG RUNTIME_IMAGE=debian:13.7-slim
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /holdfast
+# Optimising across crates takes half of the build's time; a test of the composition does without (off).
+ARG LTO=thin
+# Nobody debugs in here, and a smaller target folder makes smaller layers.
+ENV CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_DEBUG=none CARGO_PROFILE_RELEASE_STRIP=symbols \
+    CARGO_PROFILE_RELEASE_LTO=${LTO}
 
 # The dependencies in a layer of their own, which stays until a manifest changes: the members are stubs here.
 COPY Cargo.toml Cargo.lock ./
@@ -22,13 +27,16 @@ RUN for member in */; do \
       cp "$member/src/main.rs" "$member/src/bin/rival.rs"; \
     done && \
     cargo build --release --locked --package order --package payment --package stock && \
-    rm -r ./*/src ./*/tests
+    rm -r order/src payment/src shared/src stock/src
 
-COPY . .
+COPY order/ order/
+COPY payment/ payment/
+COPY shared/ shared/
+COPY stock/ stock/
 # The stubs are newer than the sources, and cargo goes by the time of change.
 RUN find . -name '*.rs' -exec touch {} + && \
     cargo build --release --locked --package order --package payment --package stock && \
-    install -s -t /usr/local/holdfast -D target/release/order target/release/payment target/release/stock
+    install -t /usr/local/holdfast -D target/release/order target/release/payment target/release/stock
 
 FROM ${RUNTIME_IMAGE}
 LABEL org.opencontainers.image.title="Holdfast" \
