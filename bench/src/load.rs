@@ -30,12 +30,19 @@ pub(crate) struct Seen {
 /// # Errors
 /// Where a checkout is not a success: every prepared order can be paid, so that is a fault.
 pub(crate) async fn closed_loop(
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     clients: u32,
     time: Duration,
     orders: &Orders,
 ) -> anyhow::Result<Seen> {
-    let connections = try_join_all((0..clients).map(|_| Connection::open(address))).await?;
+    let connections = try_join_all(
+        addresses
+            .iter()
+            .cycle()
+            .take(clients as usize)
+            .map(|address| Connection::open(*address)),
+    )
+    .await?;
     let started = Instant::now();
     let until = started + time;
     let each = try_join_all(connections.into_iter().map(|client| check_out(client, until, orders))).await?;

@@ -1,6 +1,6 @@
 //! The load generator: how fast is a checkout, and what does it cost?
 //!
-//! Each run gets a standalone of its own on fresh data, and checks out only orders that nobody has checked
+//! Each run gets a system of its own on fresh data, and checks out only orders that nobody has checked
 //! out before: a repeated checkout of a paid order is answered without any work.
 
 mod connection;
@@ -14,7 +14,11 @@ use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::Context;
 use clap::Parser;
 
-use self::{report::Run, scenario::Scenario, system::System};
+use self::{
+    report::Run,
+    scenario::Scenario,
+    system::{Addresses, Composition, Programs, System},
+};
 
 /// Measures checkouts, with everything (services, Redis, load) on this machine.
 #[derive(Debug, Parser)]
@@ -23,6 +27,9 @@ struct Options {
     /// What to run.
     #[arg(value_enum, default_values_t = [Scenario::Uniform, Scenario::Hot])]
     scenarios: Vec<Scenario>,
+    /// How Holdfast is put together.
+    #[arg(long = "system", value_enum, default_values_t = [Composition::Standalone])]
+    systems: Vec<Composition>,
     /// How many clients ask at once.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     clients: u32,
@@ -38,15 +45,18 @@ struct Options {
     /// How soon a change is on disk: everysec or always.
     #[arg(long, default_value = "everysec")]
     fsync: String,
-    /// Another system that is running, to be measured in turn with standalone: a gateway, for example.
+    /// Another system that is running, to be measured in turn: a gateway, for example.
     #[arg(long)]
     also_at: Option<SocketAddr>,
+    /// Order services of that other system, to be measured in turn as well, past its gateway.
+    #[arg(long, requires = "also_at", value_delimiter = ',')]
+    also_checkout_at: Vec<SocketAddr>,
     /// Where the figures go, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// The program under test.
-    #[arg(long, default_value = "target/release/standalone")]
-    standalone: PathBuf,
+    /// The folder of the programs under test.
+    #[arg(long, default_value = "target/release")]
+    programs: PathBuf,
 }
 
 /// One thread: on a small machine, a second one would take its share from what is measured.
@@ -56,11 +66,11 @@ async fn main() -> anyhow::Result<()> {
     let mut runs = Vec::new();
     for _ in 0..options.rounds {
         for &scenario in &options.scenarios {
-            let system = System::start(&options.standalone, &options.fsync).await?;
-            runs.push(run(&options, scenario, system.address, Some(&system)).await?);
-            drop(system);
-            if let Some(address) = options.also_at {
-                runs.push(run(&options, scenario, address, None).await?);
+            for &composition in &options.systems {
+                runs.push(run_own(&options, scenario, composition).await?);
+            }
+            for (name, addresses) in others(&options) {
+                runs.push(run(&options, scenario, name, &addresses, None).await?);
             }
         }
     }
@@ -72,20 +82,52 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a scenario at `address`. The processor time is known where `system` is this program's own.
+/// The systems that are running already.
+fn others(options: &Options) -> Vec<(String, Addresses)> {
+    let mut others = Vec::new();
+    if let Some(origin) = options.also_at {
+        others.push((origin.to_string(), Addresses::one(origin)));
+        if !options.also_checkout_at.is_empty() {
+            let direct = Addresses {
+                order: options.also_checkout_at.clone(),
+                ..Addresses::one(origin)
+            };
+            others.push(("past its gateway".into(), direct));
+        }
+    }
+    others
+}
+
+async fn run_own(options: &Options, scenario: Scenario, composition: Composition) -> anyhow::Result<Run> {
+    let programs = Programs {
+        folder: options.programs.clone(),
+        fsync: options.fsync.clone(),
+    };
+    let system = System::start(composition, &programs).await?;
+    run(
+        options,
+        scenario,
+        composition.to_string(),
+        &system.addresses,
+        Some(&system),
+    )
+    .await
+}
+
+/// The processor time is known where `system` is this program's own.
 async fn run(
     options: &Options,
     scenario: Scenario,
-    address: SocketAddr,
+    name: String,
+    addresses: &Addresses,
     system: Option<&System>,
 ) -> anyhow::Result<Run> {
-    let name = system.map_or_else(|| address.to_string(), |_| "standalone".into());
     eprintln!("{scenario} at {name}: preparing {} orders", options.orders);
-    let orders = scenario.prepare(address, options.orders).await?;
+    let orders = scenario.prepare(addresses, options.orders).await?;
     eprintln!("{scenario} at {name}: checking out");
     let before = system.map(System::processor_time).transpose()?;
     let time = Duration::from_secs(options.seconds);
-    let seen = load::closed_loop(address, options.clients, time, &orders).await?;
+    let seen = load::closed_loop(&addresses.order, options.clients, time, &orders).await?;
     let after = system.map(System::processor_time).transpose()?;
     let used = before.zip(after).map(|(before, after)| after.since(before));
     Ok(Run::new(scenario, name, options.clients, &seen, used))

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use rand::RngExt;
 use serde::Serialize;
 
-use crate::connection::Connection;
+use crate::{connection::Connection, system::Addresses};
 
 /// How many items and users there are.
 const RECORDS: u32 = 100_000;
@@ -45,19 +45,22 @@ impl Scenario {
     ///
     /// # Errors
     /// Where a call is not a success.
-    pub(crate) async fn prepare(self, address: SocketAddr, count: u32) -> anyhow::Result<Orders> {
-        let mut connection = Connection::open(address).await?;
-        for path in [
-            format!("/payment/batch_init/{RECORDS}/{PLENTY}"),
-            format!("/stock/batch_init/{RECORDS}/{PLENTY}/1"),
+    pub(crate) async fn prepare(self, addresses: &Addresses, count: u32) -> anyhow::Result<Orders> {
+        for (address, path) in [
+            (addresses.payment, format!("/payment/batch_init/{RECORDS}/{PLENTY}")),
+            (addresses.stock, format!("/stock/batch_init/{RECORDS}/{PLENTY}/1")),
         ] {
-            connection.post(&path).await?.success()?;
+            Connection::open(address).await?.post(&path).await?.success()?;
         }
         let orders = Orders::default();
-        try_join_all((0..PREPARERS).map(|preparer| {
-            let share = count / PREPARERS + u32::from(preparer < count % PREPARERS);
-            self.create_orders(address, share, &orders)
-        }))
+        try_join_all(
+            (0..PREPARERS)
+                .zip(addresses.order.iter().cycle())
+                .map(|(preparer, &address)| {
+                    let share = count / PREPARERS + u32::from(preparer < count % PREPARERS);
+                    self.create_orders(address, share, &orders)
+                }),
+        )
         .await?;
         Ok(orders)
     }
