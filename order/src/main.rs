@@ -32,6 +32,10 @@ struct Options {
     payment_urls: Replicas,
 }
 
+/// Half of a request's work is small allocations, often freed by another thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();

@@ -20,6 +20,10 @@ struct Options {
     internal: InternalConfig,
 }
 
+/// Half of a request's work is small allocations, often freed by another thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Options { service, internal } = Options::parse();

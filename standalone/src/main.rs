@@ -49,6 +49,10 @@ struct Options {
     telemetry: TelemetryConfig,
 }
 
+/// Half of a request's work is small allocations, often freed by another thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
