@@ -15,6 +15,7 @@ use anyhow::Context;
 use clap::Parser;
 
 use self::{
+    load::Pace,
     report::Run,
     scenario::Scenario,
     system::{Addresses, Composition, Programs, System},
@@ -33,6 +34,11 @@ struct Options {
     /// How many clients ask at once.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     clients: u32,
+    /// So many checkouts a second arrive, whatever the system does (open loop), up to as many at once as there
+    /// are clients; their time counts from when they were to arrive. Without it, each client asks again as
+    /// soon as it has its answer (closed loop).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
     /// How long each run lasts, in seconds. It ends earlier when the orders are used up.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
@@ -127,8 +133,9 @@ async fn run(
     eprintln!("{scenario} at {name}: checking out");
     let before = system.map(System::processor_time).transpose()?;
     let time = Duration::from_secs(options.seconds);
-    let seen = load::closed_loop(&addresses.order, options.clients, time, &orders).await?;
+    let pace = options.rate.map_or(Pace::Closed, |rate| Pace::Open { rate });
+    let seen = load::check_out(&addresses.order, options.clients, pace, time, &orders).await?;
     let after = system.map(System::processor_time).transpose()?;
     let used = before.zip(after).map(|(before, after)| after.since(before));
-    Ok(Run::new(scenario, name, options.clients, &seen, used))
+    Ok(Run::new(scenario, name, options.clients, options.rate, &seen, used))
 }

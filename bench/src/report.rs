@@ -15,6 +15,8 @@ pub(crate) struct Run {
     pub(crate) system: String,
     /// How many clients asked at once.
     pub(crate) clients: u32,
+    /// How many checkouts a second were to arrive; none in a closed loop.
+    pub(crate) rate: Option<u32>,
     /// How many checkouts were paid.
     pub(crate) checkouts: u64,
     /// How many a second.
@@ -51,6 +53,7 @@ impl Run {
         scenario: Scenario,
         system: String,
         clients: u32,
+        rate: Option<u32>,
         seen: &Seen,
         used: Option<ProcessorTime>,
     ) -> Self {
@@ -64,6 +67,7 @@ impl Run {
             scenario,
             system,
             clients,
+            rate,
             checkouts,
             checkouts_per_second: count / seen.elapsed.as_secs_f64(),
             latency_ms: Latency {
