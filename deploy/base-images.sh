@@ -6,11 +6,11 @@
 #   deploy/base-images.sh            what `docker compose up` needs
 #   deploy/base-images.sh --bench    Locust's image as well
 #
+# DEBIAN_MIRROR names another mirror than debootstrap's own choice.
 # Needs root, debootstrap (installed where apt has it) and cargo. An image that is there is left alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 work=$(mktemp --directory)
 trap 'rm --recursive --force "$work"' EXIT
 
@@ -31,7 +31,7 @@ bootstrap() {
   if [ ! -e "$root/etc/debian_version" ]; then
     echo "bootstrapping Debian $suite" >&2
     # Debian's script for unstable fits every later suite.
-    debootstrap --variant=minbase "$suite" "$root" "$MIRROR" /usr/share/debootstrap/scripts/sid >"$work/log" 2>&1 ||
+    debootstrap --variant=minbase "$suite" "$root" "${DEBIAN_MIRROR:-}" /usr/share/debootstrap/scripts/sid >"$work/log" 2>&1 ||
       { tail "$work/log" >&2; return 1; }
     # No service may start in there, and nobody needs manuals in an image.
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
