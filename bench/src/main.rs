@@ -48,8 +48,8 @@ struct Options {
     /// How often each scenario is run; the scenarios take turns.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// How soon a change is on disk: everysec or always.
-    #[arg(long, default_value = "everysec")]
+    /// How soon a change is on disk.
+    #[arg(long, default_value = "everysec", value_parser = ["everysec", "always"])]
     fsync: String,
     /// Another system that is running, to be measured in turn: a gateway, for example.
     #[arg(long)]

@@ -42,6 +42,9 @@ pub(crate) struct Addresses {
 }
 
 /// A running system. It ends with the value, and its data with it.
+///
+/// Fields are dropped in this order: the services end before the redis-servers, which they need for it, and the
+/// data goes last.
 pub(crate) struct System {
     pub(crate) addresses: Addresses,
     services: Vec<Process>,
@@ -182,15 +185,6 @@ impl System {
             time.redis += processor_time(&redis.0.id().to_string())?;
         }
         Ok(time)
-    }
-}
-
-impl Drop for System {
-    /// The services end before the redis-servers that they need for it.
-    fn drop(&mut self) {
-        for process in self.services.drain(..).chain(self.redis.drain(..)) {
-            drop(process);
-        }
     }
 }
 

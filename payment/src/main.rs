@@ -10,7 +10,7 @@ use shared::{
     telemetry::Telemetry,
 };
 
-/// Holdfast's payment service: items, their pieces, and what sagas hold of them.
+/// Holdfast's payment service: users, their credit, and what sagas took of it.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
@@ -20,7 +20,8 @@ struct Options {
     internal: InternalConfig,
 }
 
-/// Half of a request's work is small allocations, often freed by another thread.
+/// A request makes many small allocations, which another thread often frees: measured, this allocator gave a
+/// fifth more checkouts than the system's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
