@@ -4,16 +4,24 @@ use std::time::Duration;
 
 use clap::Args;
 
+/// The longest deadline. A drive forward begins within it, and is honoured for a quarter of an hour more
+/// ([`DRIVE_HONOURED`]); only then may any record of its saga be forgotten ([`FINISHED_KEPT`]). The rest of that
+/// hour is for clocks that differ.
+///
+/// [`DRIVE_HONOURED`]: shared::protocol::DRIVE_HONOURED
+/// [`FINISHED_KEPT`]: shared::protocol::FINISHED_KEPT
+const MOST_DEADLINE_MS: u64 = 30 * 60 * 1_000;
+
 /// How long the saga's parts may take, in milliseconds.
 ///
-/// None of them decides whether a saga is correct, only when somebody tries again.
+/// Within their bounds, none of them decides whether a saga is correct, only when somebody tries again.
 #[derive(Debug, Clone, Args)]
 pub struct SagaConfig {
     /// How long a driver is left alone before another one takes its saga over.
     #[arg(long, env = "SAGA_LEASE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
     pub lease_ms: u64,
     /// How old a saga may become before it is given up.
-    #[arg(long, env = "SAGA_DEADLINE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    #[arg(long, env = "SAGA_DEADLINE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(100..=MOST_DEADLINE_MS))]
     pub deadline_ms: u64,
     /// How long one request to a participant may take.
     #[arg(long, env = "CALL_TIMEOUT_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]

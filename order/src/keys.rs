@@ -30,7 +30,8 @@ impl Keys {
         self.0.key("order", self.0.of(order_id.as_str()), order_id)
     }
 
-    /// `inflight:{tag}`: the partition's sagas that are not finished, by when they were last taken to drive.
+    /// `inflight:{tag}`: the partition's sagas that are not finished, or paid and not settled yet, by when they
+    /// were last taken to drive.
     #[must_use]
     pub fn inflight(&self, partition: Partition) -> IndexKey {
         self.0.index("inflight", partition)
@@ -56,7 +57,7 @@ pub struct SagaKeys {
     pub order_id: OrderId,
     /// The order's record.
     pub order: Key<Order>,
-    /// The index of unfinished sagas.
+    /// The index of sagas in flight.
     pub inflight: IndexKey,
     /// The outbox.
     pub events: StreamKey,

@@ -16,5 +16,6 @@ pub mod record;
 mod recovery;
 mod saga;
 mod service;
+pub mod standing;
 
 pub use service::{Added, Checkout, Orders};

@@ -45,6 +45,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let telemetry = Telemetry::start(&options.service.telemetry)?;
     let stop = shutdown::on_signal()?;
+    options.service.rehearse_clock_faults();
     let participants = Participants {
         stock: Arc::new(HttpStock::new(&options.stock_urls, options.saga.call_timeout())?),
         payment: Arc::new(HttpPayment::new(&options.payment_urls, options.saga.call_timeout())?),
@@ -62,9 +63,12 @@ async fn main() -> anyhow::Result<()> {
         &[api::ROOT],
         vec![orders.store().clone()],
         telemetry,
+        options.service.server.max_calls,
     );
     drop(orders);
-    let ServerConfig { listen, allow_remote } = options.service.server;
+    let ServerConfig {
+        listen, allow_remote, ..
+    } = options.service.server;
     serve(listen, allow_remote, public, stop).await?;
     recovery.await?;
     lanes.finished().await;

@@ -1,5 +1,7 @@
 //! The order as it is stored.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use shared::{
     amounts::{Credits, Quantity},
@@ -22,14 +24,29 @@ pub struct Order {
     pub total: Credits,
     /// How often a checkout was begun. Never falls, so no saga's id comes twice.
     pub attempt: u32,
+    /// What was sold under this name before somebody set the order back. The books need it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_sales: Vec<Sale>,
     /// Where it stands.
-    #[serde(flatten)]
     pub status: Status,
+}
+
+/// What a paid saga sold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sale {
+    /// The saga's attempt.
+    pub attempt: u32,
+    /// Who paid.
+    pub user_id: UserId,
+    /// What was bought.
+    pub lines: Vec<Line>,
+    /// What it cost.
+    pub total: Credits,
 }
 
 /// Where an order stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It can take lines and be checked out.
     Open {
@@ -40,13 +57,11 @@ pub enum Status {
     /// A saga is on its way to paid.
     CheckingOut {
         /// Who drives it, and since when.
-        #[serde(flatten)]
         drive: Drive,
     },
     /// A saga was given up; everybody compensates.
     Cancelling {
         /// Who drives it, and since when.
-        #[serde(flatten)]
         drive: Drive,
         /// Why.
         reason: Rejection,
@@ -68,7 +83,7 @@ pub struct Drive {
 
 /// Why an attempt was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Rejection {
     /// There were not enough pieces of an item.
     OutOfStock {
@@ -104,6 +119,7 @@ impl Order {
             lines: Vec::new(),
             total: Credits::ZERO,
             attempt: 0,
+            earlier_sales: Vec::new(),
             status: Status::Open { last_failure: None },
         }
     }
@@ -115,6 +131,24 @@ impl Order {
             order: order_id.clone(),
             attempt: self.attempt,
         }
+    }
+
+    /// All that was sold under this name.
+    pub fn sales(&self) -> impl Iterator<Item = Cow<'_, Sale>> {
+        let latest = (self.status == Status::Paid).then(|| Sale {
+            attempt: self.attempt,
+            user_id: self.user_id.clone(),
+            lines: self.lines.clone(),
+            total: self.total,
+        });
+        let earlier = self.earlier_sales.iter().map(Cow::Borrowed);
+        earlier.chain(latest.map(Cow::Owned))
+    }
+
+    /// What the saga with this attempt sold, where it was paid.
+    #[must_use]
+    pub fn sale(&self, attempt: u32) -> Option<Sale> {
+        self.sales().find(|sale| sale.attempt == attempt).map(Cow::into_owned)
     }
 
     /// Who drives the saga, where one is under way.

@@ -149,6 +149,7 @@ impl From<ChargeAnswer> for Step {
 fn reserve(saga: &Saga) -> Reserve {
     Reserve {
         saga_id: saga.id.clone(),
+        driven_since: saga.driven_since,
         lines: saga.lines.clone(),
     }
 }
@@ -156,6 +157,7 @@ fn reserve(saga: &Saga) -> Reserve {
 fn release(saga: &Saga) -> Release {
     Release {
         saga_id: saga.id.clone(),
+        driven_since: saga.driven_since,
         item_ids: saga.lines.iter().map(|line| line.item_id.clone()).collect(),
     }
 }
@@ -163,6 +165,7 @@ fn release(saga: &Saga) -> Release {
 fn charge(saga: &Saga) -> Charge {
     Charge {
         saga_id: saga.id.clone(),
+        driven_since: saga.driven_since,
         user_id: saga.user_id.clone(),
         amount: saga.total,
     }
@@ -171,6 +174,7 @@ fn charge(saga: &Saga) -> Charge {
 fn refund(saga: &Saga) -> Refund {
     Refund {
         saga_id: saga.id.clone(),
+        driven_since: saga.driven_since,
         user_id: saga.user_id.clone(),
     }
 }

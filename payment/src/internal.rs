@@ -3,7 +3,7 @@
 use poem::{Route, post};
 use shared::{
     http::calls_endpoint,
-    protocol::{CHARGE_PATH, REFUND_PATH},
+    protocol::{CHARGE_PATH, REFUND_PATH, SETTLE_PATH},
 };
 
 use crate::Payment;
@@ -13,7 +13,9 @@ use crate::Payment;
 pub fn routes(payment: &Payment) -> Route {
     let charge = |payment: Payment, call| async move { payment.charge(call).await };
     let refund = |payment: Payment, call| async move { payment.refund(call).await };
+    let settle = |payment: Payment, call| async move { payment.settle(call).await };
     Route::new()
         .at(CHARGE_PATH, post(calls_endpoint(payment.clone(), charge)))
         .at(REFUND_PATH, post(calls_endpoint(payment.clone(), refund)))
+        .at(SETTLE_PATH, post(calls_endpoint(payment.clone(), settle)))
 }

@@ -30,9 +30,10 @@ impl Keys {
         self.0.key("account", self.0.of(user_id.as_str()), user_id)
     }
 
-    /// `hold:{tag}:<saga_id>`
+    /// `hold:{tag}:<saga_id>:<user_id>`
     #[must_use]
     pub fn hold(&self, saga_id: &SagaId, user_id: &UserId) -> Key<Hold> {
-        self.0.key("hold", self.0.of(user_id.as_str()), saga_id)
+        let partition = self.0.of(user_id.as_str());
+        self.0.key("hold", partition, format_args!("{saga_id}:{user_id}"))
     }
 }

@@ -33,16 +33,20 @@ async fn main() -> anyhow::Result<()> {
     }
     let telemetry = Telemetry::start(&service.telemetry)?;
     let stop = shutdown::on_signal()?;
+    service.rehearse_clock_faults();
     let (payment, lanes) = Payment::start(&service.store, &service.engine).await?;
     let public = public_routes(
         api::service(payment.clone()),
         &[api::ROOT],
         vec![payment.store().clone()],
         telemetry,
+        service.server.max_calls,
     );
     let internal_routes = internal::routes(&payment);
     drop(payment);
-    let ServerConfig { listen, allow_remote } = service.server;
+    let ServerConfig {
+        listen, allow_remote, ..
+    } = service.server;
     tokio::try_join!(
         serve(listen, allow_remote, public, stop.clone()),
         serve(internal.internal_listen, allow_remote, internal_routes, stop),

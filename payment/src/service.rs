@@ -3,15 +3,18 @@
 use shared::{
     amounts::Credits,
     bulk::{self, RecordCount},
+    clock::Timestamp,
     engine::{Engine, EngineConfig, EngineError, Lanes},
     ids::UserId,
-    protocol::{Charge, ChargeAnswer, Refund, Refunded},
+    protocol::{Charge, ChargeAnswer, Refund, Refunded, SettleCharge, Settled, StepError, honour},
     service::{Foundation, StartError},
     store::{Store, StoreConfig},
 };
 
 use crate::{
-    decide::{AddFunds, AddFundsOutcome, ChargeAccount, Create, Init, InitOutcome, Pay, PayOutcome, RefundAccount},
+    decide::{
+        AddFunds, AddFundsOutcome, ChargeAccount, Create, Init, InitOutcome, Pay, PayOutcome, RefundAccount, SettleHold,
+    },
     keys::Keys,
     record::Account,
 };
@@ -87,21 +90,35 @@ impl Payment {
     }
 
     /// Takes a saga's total from a user's credit, at most once.
-    pub async fn charge(&self, charge: Charge) -> Result<ChargeAnswer, EngineError> {
+    ///
+    /// # Errors
+    /// See [`StepError`].
+    pub async fn charge(&self, charge: Charge) -> Result<ChargeAnswer, StepError> {
+        honour(charge.driven_since, Timestamp::now())?;
         let command = ChargeAccount {
             account: self.keys.account(&charge.user_id),
             hold: self.keys.hold(&charge.saga_id, &charge.user_id),
             amount: charge.amount,
         };
-        self.engine.submit(command).await
+        Ok(self.engine.submit(command).await?)
     }
 
     /// Gives back what a saga took, and refuses it for good.
-    pub async fn refund(&self, refund: Refund) -> Result<Refunded, EngineError> {
+    ///
+    /// # Errors
+    /// See [`StepError`].
+    pub async fn refund(&self, refund: Refund) -> Result<Refunded, StepError> {
+        honour(refund.driven_since, Timestamp::now())?;
         let command = RefundAccount {
             account: self.keys.account(&refund.user_id),
             hold: self.keys.hold(&refund.saga_id, &refund.user_id),
         };
-        self.engine.submit(command).await
+        Ok(self.engine.submit(command).await?)
+    }
+
+    /// Forgets a paid saga's charge, which must have been paid for [`FINISHED_KEPT`](shared::protocol::FINISHED_KEPT).
+    pub async fn settle(&self, settle: SettleCharge) -> Result<Settled, EngineError> {
+        let hold = self.keys.hold(&settle.saga_id, &settle.user_id);
+        self.engine.submit(SettleHold { hold }).await
     }
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     amounts::{Credits, Quantity},
+    clock::Timestamp,
+    engine::EngineError,
     http::{CorrelationId, ProblemKind},
     ids::{ItemId, SagaId, UserId},
 };
@@ -27,9 +29,17 @@ pub const INSUFFICIENT_CREDIT: ProblemKind =
 /// The most calls that one request may carry.
 pub const MAX_CALLS: usize = 1_024;
 
-/// How long a tombstone refuses late requests of its saga. It must outlast every request that may still
-/// be under way, and every driver that may still wake up.
-pub const TOMBSTONE_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a participant remembers a finished saga: its tombstones, and what a paid one holds.
+///
+/// It must outlast [`DRIVE_HONOURED`] by more than two machines' clocks may ever differ: then every request
+/// that could act twice is refused for its age before the record that refuses it is gone.
+pub const FINISHED_KEPT: Duration = Duration::from_secs(60 * 60);
+
+/// How long after a driver took a saga its requests are honoured, far beyond every lease.
+///
+/// A driver may sleep for hours, with its machine, and go on with what it knew; and a request may lie in
+/// some buffer as long. What they know is then too old to act on.
+pub const DRIVE_HONOURED: Duration = Duration::from_secs(15 * 60);
 
 /// Where stock takes [`Reserve`] calls.
 pub const RESERVE_PATH: &str = "/internal/reserve";
@@ -41,6 +51,47 @@ pub const QUOTE_PATH: &str = "/internal/quote";
 pub const CHARGE_PATH: &str = "/internal/charge";
 /// Where payment takes [`Refund`] calls.
 pub const REFUND_PATH: &str = "/internal/refund";
+/// Where stock takes [`SettlePieces`] calls and payment takes [`SettleCharge`] calls.
+pub const SETTLE_PATH: &str = "/internal/settle";
+
+/// A request's driver took the saga too long ago, or in the future: the clocks differ, or it has slept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "by this machine's clock the driver took this saga {} s {side}; honoured are {} s either way",
+    apart.as_secs(),
+    DRIVE_HONOURED.as_secs()
+)]
+pub struct StaleDrive {
+    apart: Duration,
+    side: &'static str,
+}
+
+/// Whether a request of a driver that took its saga at `driven_since` may still be acted on.
+///
+/// # Errors
+/// [`StaleDrive`] where it may not: nothing must be read or written for it.
+pub fn honour(driven_since: Timestamp, now: Timestamp) -> Result<(), StaleDrive> {
+    let (ago, ahead) = (now.since(driven_since), driven_since.since(now));
+    if ago > DRIVE_HONOURED || ahead > DRIVE_HONOURED {
+        Err(StaleDrive {
+            apart: ago.max(ahead),
+            side: if ahead > ago { "ahead" } else { "ago" },
+        })
+    } else {
+        Ok(())
+    }
+}
+
+/// Why a participant gave no answer to a step of a saga.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StepError {
+    /// The engine could not commit it, or did and cannot tell.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Nothing was done: the request is too old.
+    #[error(transparent)]
+    Stale(#[from] StaleDrive),
+}
 
 /// One call in a request, with the correlation id of the client's request that caused it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,6 +127,8 @@ pub struct Line {
 pub struct Reserve {
     /// The saga that holds.
     pub saga_id: SagaId,
+    /// When the asking driver took the saga; see [`honour`].
+    pub driven_since: Timestamp,
     /// What is held. Several lines of one item count as their sum.
     pub lines: Vec<Line>,
 }
@@ -107,6 +160,8 @@ pub enum ReserveAnswer {
 pub struct Release {
     /// The saga that no longer holds.
     pub saga_id: SagaId,
+    /// When the asking driver took the saga; see [`honour`].
+    pub driven_since: Timestamp,
     /// The items of the saga's lines.
     pub item_ids: Vec<ItemId>,
 }
@@ -137,6 +192,8 @@ pub enum QuoteAnswer {
 pub struct Charge {
     /// The saga that pays.
     pub saga_id: SagaId,
+    /// When the asking driver took the saga; see [`honour`].
+    pub driven_since: Timestamp,
     /// Whose credit.
     pub user_id: UserId,
     /// How much.
@@ -165,6 +222,8 @@ pub enum ChargeAnswer {
 pub struct Refund {
     /// The saga that no longer pays.
     pub saga_id: SagaId,
+    /// When the asking driver took the saga; see [`honour`].
+    pub driven_since: Timestamp,
     /// Whose credit.
     pub user_id: UserId,
 }
@@ -172,3 +231,47 @@ pub struct Refund {
 /// Payment's answer to [`Refund`]: nothing is taken, and never will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refunded;
+
+/// Tells stock that a saga has been paid for [`FINISHED_KEPT`]: nobody can ask for it any more, and its holds can be
+/// forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettlePieces {
+    /// The saga whose order is paid.
+    pub saga_id: SagaId,
+    /// The items of the saga's lines.
+    pub item_ids: Vec<ItemId>,
+}
+
+/// Tells payment that a saga has been paid for [`FINISHED_KEPT`], likewise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettleCharge {
+    /// The saga whose order is paid.
+    pub saga_id: SagaId,
+    /// Who paid.
+    pub user_id: UserId,
+}
+
+/// The answer to [`SettlePieces`] and [`SettleCharge`]: the saga's holds are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drive_is_honoured_for_a_while_by_clocks_that_differ_a_little() {
+        let minute = |minutes: u64| Timestamp::from_millis(minutes * 60_000);
+        for near in [45, 59, 60, 61, 75] {
+            assert_eq!(honour(minute(near), minute(60)), Ok(()), "{near}");
+        }
+        for far in [0, 44, 76, 200] {
+            assert!(honour(minute(far), minute(60)).is_err(), "{far}");
+        }
+        let told = honour(minute(0), minute(60)).map_err(|stale| stale.to_string());
+        assert_eq!(
+            told,
+            Err("by this machine's clock the driver took this saga 3600 s ago; honoured are 900 s either way".into())
+        );
+    }
+}

@@ -6,7 +6,7 @@
 //!   thrown away after any error; the pool makes the next one.
 //! - the shared reader reconnects as it likes, and carries nothing but reads.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use clap::Args;
@@ -24,7 +24,11 @@ use fred::{
 use crate::{
     engine::{EngineError, Record},
     keys::{IndexKey, Key},
+    survey::Survey,
 };
+
+/// The key that tells which service made the store.
+pub(crate) const CLAIM: &str = "holdfast";
 
 /// Where Redis is, and how long it may take.
 #[derive(Debug, Clone, Args)]
@@ -159,15 +163,47 @@ impl Store {
         loaded.map(|bytes| parse(key, &bytes)).transpose()
     }
 
-    /// The first `most` members of an index whose score is at most `score`, lowest score first.
+    /// Reads many records of one partition at one moment, outside of any transaction. Each that cannot be
+    /// decoded is an error of its own.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`] within the command timeout.
-    pub async fn members_up_to(&self, index: &IndexKey, score: f64, most: i64) -> Result<Vec<String>, EngineError> {
+    pub async fn read_all<R: Record>(
+        &self,
+        keys: Vec<Key<R>>,
+    ) -> Result<Vec<Result<Option<R>, EngineError>>, EngineError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<_> = keys.iter().map(|key| key.name().clone()).collect();
+        let loaded: Vec<Option<Bytes>> = self.reader.mget(names).await.map_err(unavailable)?;
+        let parsed = keys
+            .iter()
+            .zip(loaded)
+            .map(|(key, bytes)| bytes.map(|bytes| parse(key, &bytes)).transpose());
+        Ok(parsed.collect())
+    }
+
+    /// The first `most` members of an index whose scores lie in a range, lowest score first.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] within the command timeout.
+    pub async fn members(
+        &self,
+        index: &IndexKey,
+        scores: RangeInclusive<f64>,
+        most: i64,
+    ) -> Result<Vec<String>, EngineError> {
         self.reader
-            .zrangebyscore(index.name(), f64::NEG_INFINITY, score, false, Some((0, most)))
+            .zrangebyscore(index.name(), *scores.start(), *scores.end(), false, Some((0, most)))
             .await
             .map_err(unavailable)
+    }
+
+    /// A way to look at everything that is stored.
+    #[must_use]
+    pub fn survey(&self) -> Survey {
+        Survey::new(self.reader.clone())
     }
 
     /// Whether Redis answers now.
@@ -185,7 +221,6 @@ impl Store {
     /// [`StoreError::Foreign`] where somebody else made the store; [`StoreError::Unavailable`].
     pub async fn claim(&self, service: &str, partitions: u16, patience: Duration) -> Result<(), StoreError> {
         use fred::types::SetOptions;
-        const CLAIM: &str = "holdfast";
         const PAUSE: Duration = Duration::from_millis(100);
         let wanted = format!("{service} with {partitions} partitions");
         let started = tokio::time::Instant::now();
@@ -230,7 +265,7 @@ pub(crate) fn parse<R: Record>(key: &Key<R>, bytes: &[u8]) -> Result<R, EngineEr
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is used as a function in map_err")]
-fn unavailable(cause: RedisError) -> EngineError {
+pub(crate) fn unavailable(cause: RedisError) -> EngineError {
     EngineError::Unavailable(cause.to_string())
 }
 

@@ -5,7 +5,10 @@ use order::participants::{Asking, Payment, Stock};
 use shared::{
     coalesce::CallError,
     engine::EngineError,
-    protocol::{Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reserve, ReserveAnswer},
+    protocol::{
+        Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reserve, ReserveAnswer,
+        SettleCharge, SettlePieces, Settled, StepError,
+    },
 };
 
 /// Stock beside order.
@@ -18,6 +21,10 @@ impl Stock for EmbeddedStock {
 
     fn release(&self, release: Release) -> Asking<'_, Released> {
         unless_failed(self.0.release(release)).boxed()
+    }
+
+    fn settle(&self, settle: SettlePieces) -> Asking<'_, Settled> {
+        unless_failed(self.0.settle(settle)).boxed()
     }
 
     fn quote(&self, quote: Quote) -> Asking<'_, QuoteAnswer> {
@@ -36,11 +43,15 @@ impl Payment for EmbeddedPayment {
     fn refund(&self, refund: Refund) -> Asking<'_, Refunded> {
         unless_failed(self.0.refund(refund)).boxed()
     }
+
+    fn settle(&self, settle: SettleCharge) -> Asking<'_, Settled> {
+        unless_failed(self.0.settle(settle)).boxed()
+    }
 }
 
-async fn unless_failed<A>(call: impl Future<Output = Result<A, EngineError>>) -> Result<A, CallError> {
-    call.await.map_err(|error| match error {
-        EngineError::Overloaded => CallError::Overloaded,
+async fn unless_failed<A, E: Into<StepError>>(call: impl Future<Output = Result<A, E>>) -> Result<A, CallError> {
+    call.await.map_err(|error| match error.into() {
+        StepError::Engine(EngineError::Overloaded) => CallError::Overloaded,
         other => CallError::Failed(other.to_string()),
     })
 }

@@ -3,7 +3,7 @@
 use poem::{Route, post};
 use shared::{
     http::calls_endpoint,
-    protocol::{QUOTE_PATH, RELEASE_PATH, RESERVE_PATH},
+    protocol::{QUOTE_PATH, RELEASE_PATH, RESERVE_PATH, SETTLE_PATH},
 };
 
 use crate::Stock;
@@ -22,6 +22,12 @@ pub fn routes(stock: &Stock) -> Route {
             RELEASE_PATH,
             post(calls_endpoint(stock.clone(), |stock: Stock, call| async move {
                 stock.release(call).await
+            })),
+        )
+        .at(
+            SETTLE_PATH,
+            post(calls_endpoint(stock.clone(), |stock: Stock, call| async move {
+                stock.settle(call).await
             })),
         )
         .at(

@@ -6,17 +6,21 @@ use futures::future::try_join_all;
 use shared::{
     amounts::{Credits, Quantity},
     bulk::{self, RecordCount},
+    clock::Timestamp,
     engine::{Engine, EngineConfig, EngineError, Lanes},
     ids::{ItemId, SagaId},
     keys::Partition,
-    protocol::{Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer},
+    protocol::{
+        Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SettlePieces, Settled, StepError, honour,
+    },
     service::{Foundation, StartError},
     store::{Store, StoreConfig},
 };
 
 use crate::{
     decide::{
-        Add, AddOutcome, Claim, Create, Init, InitOutcome, ReleaseItems, ReserveClaims, Subtract, SubtractOutcome,
+        Add, AddOutcome, Claim, Create, Init, InitOutcome, ReleaseItems, ReserveClaims, SettleHolds, Subtract,
+        SubtractOutcome,
     },
     keys::Keys,
     record::Item,
@@ -103,7 +107,11 @@ impl Stock {
     ///
     /// The partitions commit on their own. Where one refuses, the others are released before the answer, so
     /// a refusal means that nothing is held.
-    pub async fn reserve(&self, reserve: Reserve) -> Result<ReserveAnswer, EngineError> {
+    ///
+    /// # Errors
+    /// See [`StepError`].
+    pub async fn reserve(&self, reserve: Reserve) -> Result<ReserveAnswer, StepError> {
+        honour(reserve.driven_since, Timestamp::now())?;
         let claims = self.claims(&reserve)?;
         let answers = try_join_all(claims.into_iter().map(async |(partition, claims)| {
             let item_ids: Vec<ItemId> = claims.iter().map(|claim| claim.item_id.clone()).collect();
@@ -123,8 +131,28 @@ impl Stock {
     }
 
     /// Releases all items of a saga and refuses it for good.
-    pub async fn release(&self, release: Release) -> Result<Released, EngineError> {
-        self.release_items(&release.saga_id, release.item_ids.iter()).await
+    ///
+    /// # Errors
+    /// See [`StepError`].
+    pub async fn release(&self, release: Release) -> Result<Released, StepError> {
+        honour(release.driven_since, Timestamp::now())?;
+        Ok(self.release_items(&release.saga_id, release.item_ids.iter()).await?)
+    }
+
+    /// Forgets what a paid saga holds, which must have been paid for [`FINISHED_KEPT`](shared::protocol::FINISHED_KEPT).
+    pub async fn settle(&self, settle: SettlePieces) -> Result<Settled, EngineError> {
+        let mut of_partition: BTreeMap<Partition, Vec<_>> = BTreeMap::new();
+        for item_id in &settle.item_ids {
+            let hold = self.keys.hold(&settle.saga_id, item_id);
+            of_partition.entry(hold.partition()).or_default().push(hold);
+        }
+        try_join_all(
+            of_partition
+                .into_iter()
+                .map(|(partition, holds)| self.engine.submit(SettleHolds { partition, holds })),
+        )
+        .await?;
+        Ok(Settled)
     }
 
     async fn release_items(

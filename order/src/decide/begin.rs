@@ -10,6 +10,7 @@ use shared::{
 use crate::{
     keys::SagaKeys,
     record::{Drive, Order, Status},
+    standing::Standing,
 };
 
 /// Begins a checkout: open -> `checking_out`.
@@ -43,6 +44,8 @@ pub struct Saga {
     pub id: SagaId,
     /// The driver's number.
     pub epoch: u32,
+    /// When the driver took it.
+    pub driven_since: Timestamp,
     /// Who pays.
     pub user_id: UserId,
     /// What is bought.
@@ -52,11 +55,12 @@ pub struct Saga {
 }
 
 impl Saga {
-    /// The saga of an order, as its driver of this epoch sees it.
-    pub(super) fn of(id: SagaId, epoch: u32, order: &Order) -> Self {
+    /// The saga of an order, as this driver sees it.
+    pub(super) fn of(id: SagaId, drive: Drive, order: &Order) -> Self {
         Self {
             id,
-            epoch,
+            epoch: drive.epoch,
+            driven_since: drive.driven_since,
             user_id: order.user_id.clone(),
             lines: order.lines.clone(),
             total: order.total,
@@ -99,8 +103,9 @@ impl Command for Begin {
             status: Status::CheckingOut { drive },
             ..order.clone()
         };
-        let saga = Saga::of(order.saga_id(&self.keys.order_id), drive.epoch, &order);
-        view.index_add(&self.keys.inflight, &saga.id.to_string(), self.now.score());
+        let saga = Saga::of(order.saga_id(&self.keys.order_id), drive, &order);
+        let standing = Standing::UnderWay { since: self.now };
+        view.index_add(&self.keys.inflight, &saga.id.to_string(), standing.score());
         view.put(&self.keys.order, order);
         BeginOutcome::Begun(saga)
     }

@@ -11,12 +11,14 @@ use shared::{
 use crate::{
     keys::SagaKeys,
     record::{Order, Rejection, Status},
+    standing::Standing,
 };
 
 /// Ends a saga: `checking_out` -> paid, or either of its states -> open.
 ///
 /// The order's record decides: the word of a driver that was overtaken changes nothing, a saga that is
-/// being cancelled can no longer be paid, and each saga ends once.
+/// being cancelled can no longer be paid, and each saga ends once. A paid saga stays in the index until it is
+/// settled.
 #[derive(Debug)]
 pub struct Finish {
     /// The order and what belongs to it.
@@ -101,7 +103,11 @@ impl Command for Finish {
             ..order.clone()
         };
         view.emit(&self.keys.events, event);
-        view.index_remove(&self.keys.inflight, &self.saga_id.to_string());
+        let (index, saga_id) = (&self.keys.inflight, self.saga_id.to_string());
+        match order.status {
+            Status::Paid => view.index_add(index, &saga_id, Standing::Paid { since: self.now }.score()),
+            _ => view.index_remove(index, &saga_id),
+        }
         view.put(&self.keys.order, order);
         FinishOutcome::Finished
     }

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use shared::{
     amounts::Credits,
     engine::{Command, Touches, View},
@@ -60,11 +62,13 @@ impl Command for Init {
             }
             // The count of attempts goes on, so that no saga finds the hold of an earlier one of its name.
             let attempt = old.map_or(0, |order| order.attempt);
+            let earlier_sales = old.map_or_else(Vec::new, |order| order.sales().map(Cow::into_owned).collect());
             let order = Order {
                 user_id: new.user_id.clone(),
                 lines: new.lines.clone(),
                 total: new.total,
                 attempt,
+                earlier_sales,
                 status: Status::Open { last_failure: None },
             };
             view.put(&new.order, order);

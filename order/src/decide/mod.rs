@@ -15,6 +15,7 @@ mod begin;
 mod cancel;
 mod create;
 mod finish;
+mod forget;
 mod init;
 mod take_over;
 
@@ -27,6 +28,7 @@ pub use self::{
     cancel::{Cancel, CancelOutcome},
     create::Create,
     finish::{Finish, FinishOutcome, Verdict},
+    forget::Forget,
     init::{Init, InitOutcome, NewOrder},
     take_over::{Course, TakeOver, TakeOverOutcome},
 };

@@ -7,14 +7,14 @@ use shared::{
     amounts::{Credits, Quantity},
     clock::Timestamp,
     engine::{Command, Simulation},
-    ids::{ItemId, OrderId, UserId},
+    ids::{ItemId, OrderId, SagaId, UserId},
     keys::Partitions,
     protocol::Line,
 };
 
 use super::{
-    AddItem, AddItemOutcome, Begin, BeginOutcome, Cancel, CancelOutcome, Course, Create, Finish, FinishOutcome, Init,
-    NewOrder, Saga, TakeOver, TakeOverOutcome, Verdict,
+    AddItem, AddItemOutcome, Begin, BeginOutcome, Cancel, CancelOutcome, Course, Create, Finish, FinishOutcome, Forget,
+    Init, NewOrder, Saga, TakeOver, TakeOverOutcome, Verdict,
 };
 use crate::{
     keys::Keys,
@@ -44,6 +44,9 @@ enum Step {
     TakeOver {
         driver: prop::sample::Index,
     },
+    Settle {
+        driver: prop::sample::Index,
+    },
     Init {
         order: u32,
     },
@@ -60,6 +63,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => driver().prop_map(|driver| Step::Cancel { driver }),
         3 => (driver(), any::<bool>()).prop_map(|(driver, paid)| Step::Finish { driver, paid }),
         3 => driver().prop_map(|driver| Step::TakeOver { driver }),
+        1 => driver().prop_map(|driver| Step::Settle { driver }),
         1 => (0..ORDERS).prop_map(|order| Step::Init { order }),
         2 => (1..10_u64).prop_map(|milliseconds| Step::Wait { milliseconds }),
     ];
@@ -71,6 +75,7 @@ struct World {
     store: Simulation,
     now: u64,
     drivers: Vec<Saga>,
+    settled: HashSet<SagaId>,
 }
 
 impl World {
@@ -81,6 +86,7 @@ impl World {
             store: Simulation::default(),
             now: 1_000,
             drivers: Vec::new(),
+            settled: HashSet::new(),
         };
         for number in 0..ORDERS {
             let order = world.keys.order(&OrderId::numbered(number));
@@ -199,6 +205,11 @@ impl World {
             Step::Init { order } => self.init(*order),
             Step::Wait { milliseconds } => self.now += milliseconds,
             Step::Cancel { driver } => drop(self.driver(*driver).map(|saga| self.cancel(&saga))),
+            Step::Settle { driver } => {
+                if let Some(saga) = self.driver(*driver) {
+                    self.settle(&saga);
+                }
+            }
             Step::TakeOver { driver } => drop(self.driver(*driver).map(|saga| self.take_over(&saga))),
             Step::Finish { driver, paid } => {
                 let verdict = if *paid {
@@ -213,14 +224,42 @@ impl World {
         }
     }
 
-    /// Exactly the sagas that are under way are in the index.
+    /// The index holds exactly the sagas that are under way, and those that are paid and not settled.
     fn assert_no_saga_is_lost(&self) {
         let indexed: HashSet<String> = self.store.members().map(ToOwned::to_owned).collect();
-        let under_way: HashSet<String> = (0..ORDERS)
-            .filter(|number| self.order(*number).drive().is_some())
-            .map(|number| self.order(number).saga_id(&OrderId::numbered(number)).to_string())
+        let in_flight: HashSet<String> = (0..ORDERS)
+            .flat_map(|number| {
+                let (order, order_id) = (self.order(number), OrderId::numbered(number));
+                let under_way = order.drive().map(|_| order.saga_id(&order_id));
+                let paid = order.sales().map(|sale| SagaId {
+                    order: order_id.clone(),
+                    attempt: sale.attempt,
+                });
+                let in_flight: Vec<SagaId> = under_way
+                    .into_iter()
+                    .chain(paid.filter(|saga_id| !self.settled.contains(saga_id)))
+                    .collect();
+                in_flight
+            })
+            .map(|saga_id| saga_id.to_string())
             .collect();
-        assert_eq!(indexed, under_way);
+        assert_eq!(indexed, in_flight);
+    }
+
+    /// Forgets the saga where it is paid, as recovery does after it has settled it.
+    fn settle(&mut self, saga: &Saga) {
+        let key = self.keys.order(&saga.id.order);
+        let order = self.store.record(&key).expect("a readable order").expect("an order");
+        if order.sale(saga.id.attempt).is_some() {
+            self.settled.insert(saga.id.clone());
+            let partition = key.partition();
+            let forget = Forget {
+                partition,
+                inflight: self.keys.inflight(partition),
+                saga_ids: vec![saga.id.clone()],
+            };
+            self.run(&forget);
+        }
     }
 
     /// Every saga's end is told once.
@@ -323,6 +362,16 @@ fn a_saga_is_left_alone_for_its_lease_and_given_up_after_its_deadline() {
 }
 
 #[test]
+fn a_driver_from_the_future_is_taken_over() {
+    let mut world = World::new();
+    world.now += 1_000_000;
+    world.begin(0);
+    world.now -= 1_000_000;
+    let ahead = world.drivers[0].clone();
+    assert!(matches!(world.take_over(&ahead), TakeOverOutcome::Taken(saga, Course::Forward) if saga.epoch == 1));
+}
+
+#[test]
 fn batch_init_leaves_an_order_alone_that_is_being_checked_out() {
     let mut world = World::new();
     world.begin(0);
@@ -330,6 +379,7 @@ fn batch_init_leaves_an_order_alone_that_is_being_checked_out() {
     world.init(0);
     assert_eq!(world.order(0), before);
     let saga = world.drivers[0].clone();
+    let first_saga = saga.clone();
     world.finish(&saga, Verdict::Paid);
     world.init(0);
     assert_eq!(world.order(0).status, Status::Open { last_failure: None });
@@ -337,6 +387,13 @@ fn batch_init_leaves_an_order_alone_that_is_being_checked_out() {
         world.order(0).attempt,
         1,
         "the next saga must not find the first one's holds"
+    );
+    let sale = world.order(0).sale(1).expect("what was sold is still known");
+    assert_eq!((sale.lines, sale.total), (saga.lines, saga.total));
+    assert_eq!(
+        world.take_over(&first_saga),
+        TakeOverOutcome::Paid,
+        "its holds are not settled"
     );
 }
 

@@ -11,6 +11,7 @@ use super::Saga;
 use crate::{
     keys::SagaKeys,
     record::{Drive, Order, Rejection, Status},
+    standing::Standing,
 };
 
 /// Takes a saga over from a driver that is gone: the epoch rises, so the old driver's word no longer
@@ -36,8 +37,10 @@ pub enum TakeOverOutcome {
     Taken(Saga, Course),
     /// The present driver's lease is not over.
     NotYet,
-    /// The saga is finished; its index entry, if one was left, is gone.
+    /// The saga was rejected; its index entry, if one was left, is gone.
     Finished,
+    /// The saga is paid, and its holds may not be settled yet.
+    Paid,
 }
 
 /// Which way a saga has to be driven.
@@ -62,14 +65,18 @@ impl Command for TakeOver {
     }
 
     fn decide(&self, view: &mut View) -> TakeOverOutcome {
-        let order = view
-            .get(&self.keys.order)
-            .filter(|order| order.attempt == self.saga_id.attempt);
+        let order = view.get(&self.keys.order);
+        if order.is_some_and(|order| order.sale(self.saga_id.attempt).is_some()) {
+            return TakeOverOutcome::Paid;
+        }
+        let order = order.filter(|order| order.attempt == self.saga_id.attempt);
         let Some((order, drive)) = order.and_then(|order| Some((order, *order.drive()?))) else {
             view.index_remove(&self.keys.inflight, &self.saga_id.to_string());
             return TakeOverOutcome::Finished;
         };
-        if self.now.since(drive.driven_since) < self.lease {
+        // A driver in the future had a clock that was off, and will not come back to it.
+        let apart = self.now.since(drive.driven_since) + drive.driven_since.since(self.now);
+        if apart < self.lease {
             return TakeOverOutcome::NotYet;
         }
         let course = match &order.status {
@@ -93,9 +100,10 @@ impl Command for TakeOver {
             status,
             ..order.clone()
         };
-        let saga = Saga::of(self.saga_id.clone(), drive.epoch, &order);
+        let saga = Saga::of(self.saga_id.clone(), drive, &order);
         view.put(&self.keys.order, order);
-        view.index_add(&self.keys.inflight, &self.saga_id.to_string(), self.now.score());
+        let standing = Standing::UnderWay { since: self.now };
+        view.index_add(&self.keys.inflight, &self.saga_id.to_string(), standing.score());
         TakeOverOutcome::Taken(saga, course)
     }
 }

@@ -18,7 +18,8 @@ use shared::{
     http::CorrelationId,
     protocol::{
         CHARGE_PATH, Call, Charge, ChargeAnswer, MAX_CALLS, QUOTE_PATH, Quote, QuoteAnswer, REFUND_PATH, RELEASE_PATH,
-        RESERVE_PATH, Refund, Refunded, Release, Released, Reply, Reserve, ReserveAnswer,
+        RESERVE_PATH, Refund, Refunded, Release, Released, Reply, Reserve, ReserveAnswer, SETTLE_PATH, SettleCharge,
+        SettlePieces, Settled,
     },
 };
 
@@ -122,6 +123,7 @@ fn client(timeout: Duration) -> Result<Client, ParticipantError> {
 pub struct HttpStock {
     reserve: Calls<Reserve, ReserveAnswer>,
     release: Calls<Release, Released>,
+    settle: Calls<SettlePieces, Settled>,
     quote: Calls<Quote, QuoteAnswer>,
 }
 
@@ -132,6 +134,7 @@ impl HttpStock {
         Ok(Self {
             reserve: Calls::start(&client, replicas, RESERVE_PATH),
             release: Calls::start(&client, replicas, RELEASE_PATH),
+            settle: Calls::start(&client, replicas, SETTLE_PATH),
             quote: Calls::start(&client, replicas, QUOTE_PATH),
         })
     }
@@ -146,6 +149,10 @@ impl Stock for HttpStock {
         self.release.ask(release)
     }
 
+    fn settle(&self, settle: SettlePieces) -> Asking<'_, Settled> {
+        self.settle.ask(settle)
+    }
+
     fn quote(&self, quote: Quote) -> Asking<'_, QuoteAnswer> {
         self.quote.ask(quote)
     }
@@ -155,6 +162,7 @@ impl Stock for HttpStock {
 pub struct HttpPayment {
     charge: Calls<Charge, ChargeAnswer>,
     refund: Calls<Refund, Refunded>,
+    settle: Calls<SettleCharge, Settled>,
 }
 
 impl HttpPayment {
@@ -164,6 +172,7 @@ impl HttpPayment {
         Ok(Self {
             charge: Calls::start(&client, replicas, CHARGE_PATH),
             refund: Calls::start(&client, replicas, REFUND_PATH),
+            settle: Calls::start(&client, replicas, SETTLE_PATH),
         })
     }
 }
@@ -175,5 +184,9 @@ impl Payment for HttpPayment {
 
     fn refund(&self, refund: Refund) -> Asking<'_, Refunded> {
         self.refund.ask(refund)
+    }
+
+    fn settle(&self, settle: SettleCharge) -> Asking<'_, Settled> {
+        self.settle.ask(settle)
     }
 }

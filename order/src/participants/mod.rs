@@ -8,7 +8,10 @@ use futures::future::BoxFuture;
 use shared::{
     backoff::Backoff,
     coalesce::CallError,
-    protocol::{Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reserve, ReserveAnswer},
+    protocol::{
+        Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reserve, ReserveAnswer,
+        SettleCharge, SettlePieces, Settled,
+    },
 };
 use tokio::time::Instant;
 
@@ -23,6 +26,8 @@ pub trait Stock: Send + Sync + 'static {
     fn reserve(&self, reserve: Reserve) -> Asking<'_, ReserveAnswer>;
     /// Gives back what a saga holds, and refuses it for good.
     fn release(&self, release: Release) -> Asking<'_, Released>;
+    /// Forgets what a saga holds that has been paid for long enough.
+    fn settle(&self, settle: SettlePieces) -> Asking<'_, Settled>;
     /// Tells the price of an item.
     fn quote(&self, quote: Quote) -> Asking<'_, QuoteAnswer>;
 }
@@ -33,6 +38,8 @@ pub trait Payment: Send + Sync + 'static {
     fn charge(&self, charge: Charge) -> Asking<'_, ChargeAnswer>;
     /// Gives back what a saga took, and refuses it for good.
     fn refund(&self, refund: Refund) -> Asking<'_, Refunded>;
+    /// Forgets the charge of a saga that has been paid for long enough.
+    fn settle(&self, settle: SettleCharge) -> Asking<'_, Settled>;
 }
 
 /// The saga's participants.

@@ -41,7 +41,7 @@ impl Command for AddFunds {
     }
 
     fn decide(&self, view: &mut View) -> AddFundsOutcome {
-        let Some(account) = view.get(&self.account) else {
+        let Some(account) = view.get(&self.account).cloned() else {
             return AddFundsOutcome::UnknownUser;
         };
         let sums = (
@@ -51,7 +51,14 @@ impl Command for AddFunds {
         let (Some(credit), Some(funded)) = sums else {
             return AddFundsOutcome::Overflow;
         };
-        view.put(&self.account, Account { credit, funded });
+        view.put(
+            &self.account,
+            Account {
+                credit,
+                funded,
+                ..account
+            },
+        );
         AddFundsOutcome::Added { credit }
     }
 }

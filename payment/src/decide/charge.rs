@@ -2,7 +2,7 @@ use shared::{
     amounts::Credits,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::{ChargeAnswer, TOMBSTONE_KEPT},
+    protocol::{ChargeAnswer, FINISHED_KEPT},
 };
 
 use crate::record::{Account, Hold};
@@ -45,7 +45,7 @@ impl Command for ChargeAccount {
                 view.put(&self.account, account);
                 view.put(&self.hold, hold);
             }
-            None => view.put_expiring(&self.hold, hold, TOMBSTONE_KEPT),
+            None => view.put_expiring(&self.hold, hold, FINISHED_KEPT),
         }
         answer
     }
@@ -60,8 +60,16 @@ impl ChargeAccount {
         match account.credit.checked_sub(self.amount) {
             None => (Hold::InsufficientCredit { credit: account.credit }, None),
             Some(credit) => {
-                let funded = account.funded;
-                (Hold::Charged { amount: self.amount }, Some(Account { credit, funded }))
+                let account = Account {
+                    credit,
+                    serial: account.serial + 1,
+                    ..account.clone()
+                };
+                let hold = Hold::Charged {
+                    amount: self.amount,
+                    since: account.serial,
+                };
+                (hold, Some(account))
             }
         }
     }
@@ -72,6 +80,6 @@ fn answer_of(hold: &Hold) -> ChargeAnswer {
         Hold::Charged { .. } => ChargeAnswer::Charged,
         Hold::InsufficientCredit { credit } => ChargeAnswer::InsufficientCredit { credit: *credit },
         Hold::UnknownUser => ChargeAnswer::UnknownUser,
-        Hold::Refunded => ChargeAnswer::Undone,
+        Hold::Refunded { .. } => ChargeAnswer::Undone,
     }
 }

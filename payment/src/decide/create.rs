@@ -28,6 +28,7 @@ impl Command for Create {
         let account = Account {
             credit: Credits::ZERO,
             funded: Credits::ZERO,
+            serial: 0,
         };
         view.put(&self.account, account);
     }

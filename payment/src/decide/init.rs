@@ -38,28 +38,35 @@ impl Command for Init {
     }
 
     fn decide(&self, view: &mut View) -> InitOutcome {
-        let funded: Option<Vec<Credits>> = self
+        let accounts: Option<Vec<Account>> = self
             .accounts
             .iter()
-            .map(|account| self.funded(view.get(account)))
+            .map(|account| self.set(view.get(account)))
             .collect();
-        let Some(funded) = funded else {
+        let Some(accounts) = accounts else {
             return InitOutcome::Overflow;
         };
-        for (key, funded) in self.accounts.iter().zip(funded) {
-            let credit = self.credit;
-            view.put(key, Account { credit, funded });
+        for (key, account) in self.accounts.iter().zip(accounts) {
+            view.put(key, account);
         }
         InitOutcome::Done
     }
 }
 
 impl Init {
-    /// The new credit and what sagas have charged, which stays true across the change.
-    fn funded(&self, old: Option<&Account>) -> Option<Credits> {
-        match old {
-            None => Some(self.credit),
-            Some(old) => old.funded.checked_sub(old.credit)?.checked_add(self.credit),
-        }
+    /// The account as asked for. What sagas have charged stays true across the change.
+    fn set(&self, old: Option<&Account>) -> Option<Account> {
+        let (funded, serial) = match old {
+            None => (self.credit, 0),
+            Some(old) => (
+                old.funded.checked_sub(old.credit)?.checked_add(self.credit)?,
+                old.serial,
+            ),
+        };
+        Some(Account {
+            credit: self.credit,
+            funded,
+            serial,
+        })
     }
 }

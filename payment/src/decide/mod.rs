@@ -6,6 +6,7 @@ mod create;
 mod init;
 mod pay;
 mod refund;
+mod settle;
 
 #[cfg(test)]
 mod properties;
@@ -17,4 +18,5 @@ pub use self::{
     init::{Init, InitOutcome},
     pay::{Pay, PayOutcome},
     refund::RefundAccount,
+    settle::SettleHold,
 };

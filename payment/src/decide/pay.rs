@@ -44,7 +44,7 @@ impl Command for Pay {
     }
 
     fn decide(&self, view: &mut View) -> PayOutcome {
-        let Some(account) = view.get(&self.account) else {
+        let Some(account) = view.get(&self.account).cloned() else {
             return PayOutcome::UnknownUser;
         };
         // What can be spent was funded, so the second difference fails only where the first does.
@@ -55,7 +55,14 @@ impl Command for Pay {
         let (Some(credit), Some(funded)) = differences else {
             return PayOutcome::InsufficientCredit { credit: account.credit };
         };
-        view.put(&self.account, Account { credit, funded });
+        view.put(
+            &self.account,
+            Account {
+                credit,
+                funded,
+                ..account
+            },
+        );
         PayOutcome::Paid { credit }
     }
 }

@@ -12,10 +12,7 @@ use shared::{
 };
 
 use super::{AddFunds, AddFundsOutcome, ChargeAccount, Create, Init, InitOutcome, Pay, RefundAccount};
-use crate::{
-    keys::Keys,
-    record::{Account, Hold},
-};
+use crate::{keys::Keys, record::Account};
 
 /// The last user never gets an account.
 const USERS: u32 = 3;
@@ -91,29 +88,29 @@ impl World {
             .expect("a readable account")
     }
 
-    fn charged(&self, user: u32) -> i64 {
+    /// What the holds, as they are now, account for in a reading of the account with this serial.
+    fn charged_at(&self, user: u32, serial: u64) -> i64 {
         (0..SAGAS)
             .filter(|saga| self.sagas[*saga as usize].0 == user)
             .filter_map(|saga| {
                 let hold = self.keys.hold(&Self::saga_id(saga), &UserId::numbered(user));
-                match self.store.record(&hold).expect("a readable hold")? {
-                    Hold::Charged { amount } => Some(amount.get()),
-                    _ => None,
-                }
+                let hold = self.store.record(&hold).expect("a readable hold")?;
+                Some(hold.amount_at(serial).get())
             })
             .sum()
     }
 
-    fn assert_books_balance(&self) {
-        for user in 0..USERS {
-            if let Some(account) = self.account(user) {
-                assert_eq!(
-                    account.credit.get() + self.charged(user),
-                    account.funded.get(),
-                    "user {user}"
-                );
-            }
-        }
+    /// The reading balances with the holds as they are now.
+    fn assert_balances(&self, user: u32, reading: &Account) {
+        assert_eq!(
+            reading.credit.get() + self.charged_at(user, reading.serial),
+            reading.funded.get(),
+            "user {user} {reading:?}"
+        );
+    }
+
+    fn accounts(&self) -> impl Iterator<Item = (u32, Account)> {
+        (0..USERS).filter_map(|user| Some((user, self.account(user)?)))
     }
 
     fn take(&mut self, step: &Step) {
@@ -156,11 +153,18 @@ impl World {
 
 proptest! {
     #[test]
-    fn the_books_balance_after_every_command(sagas in vec((0..USERS, 0..5_u32), SAGAS as usize), steps in steps()) {
+    fn every_reading_of_an_account_balances_with_the_holds_then_and_ever_after(
+        sagas in vec((0..USERS, 0..5_u32), SAGAS as usize),
+        steps in steps(),
+    ) {
         let mut world = World::new(sagas);
+        let mut readings: Vec<(u32, Account)> = Vec::new();
         for step in &steps {
             world.take(step);
-            world.assert_books_balance();
+            readings.extend(world.accounts());
+            for (user, reading) in &readings {
+                world.assert_balances(*user, reading);
+            }
         }
     }
 

@@ -2,10 +2,10 @@ use shared::{
     amounts::Credits,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::{Refunded, TOMBSTONE_KEPT},
+    protocol::{FINISHED_KEPT, Refunded},
 };
 
-use crate::record::{Account, Hold};
+use crate::record::{Account, Hold, Span};
 
 /// Gives back what a saga took, and refuses it for good.
 ///
@@ -32,24 +32,30 @@ impl Command for RefundAccount {
 
     fn decide(&self, view: &mut View) -> Refunded {
         match view.get(&self.hold) {
-            Some(Hold::Charged { amount }) => {
-                let amount = *amount;
-                give_back(view, &self.account, amount);
-                view.put_expiring(&self.hold, Hold::Refunded, TOMBSTONE_KEPT);
+            Some(Hold::Charged { amount, since }) => {
+                let (amount, since) = (*amount, *since);
+                let until = give_back(view, &self.account, amount);
+                let before = until.map(|until| Span { amount, since, until });
+                view.put_expiring(&self.hold, Hold::Refunded { before }, FINISHED_KEPT);
             }
-            None => view.put_expiring(&self.hold, Hold::Refunded, TOMBSTONE_KEPT),
+            None => view.put_expiring(&self.hold, Hold::Refunded { before: None }, FINISHED_KEPT),
             // These refuse the saga as they are.
-            Some(Hold::Refunded | Hold::InsufficientCredit { .. } | Hold::UnknownUser) => {}
+            Some(Hold::Refunded { .. } | Hold::InsufficientCredit { .. } | Hold::UnknownUser) => {}
         }
         Refunded
     }
 }
 
-fn give_back(view: &mut View, key: &Key<Account>, amount: Credits) {
-    // An account that is no longer there has no credit to give back to.
-    if let Some(account) = view.get(key).cloned() {
+/// Returns the account's serial afterwards. An account that is no longer there has no credit to give back to.
+fn give_back(view: &mut View, key: &Key<Account>, amount: Credits) -> Option<u64> {
+    let account = view.get(key).cloned()?;
+    let account = Account {
         // Credit never exceeds `funded`, which is checked on its way in.
-        let credit = account.credit.checked_add(amount).unwrap_or(Credits::MAX);
-        view.put(key, Account { credit, ..account });
-    }
+        credit: account.credit.checked_add(amount).unwrap_or(Credits::MAX),
+        serial: account.serial + 1,
+        ..account
+    };
+    let serial = account.serial;
+    view.put(key, account);
+    Some(serial)
 }

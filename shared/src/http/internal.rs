@@ -1,26 +1,26 @@
 //! The calls between services: one request, many calls, as many replies in the same order.
 
+use std::fmt;
+
 use futures::future::join_all;
 use poem::{Endpoint, Request, Response, endpoint::make, http::StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::CorrelationId;
-use crate::{
-    engine::EngineError,
-    protocol::{Call, MAX_CALLS, Reply},
-};
+use crate::protocol::{Call, MAX_CALLS, Reply};
 
 /// The largest request. A full one, of orders with as many lines as they may have, is far smaller than this.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 
 /// An endpoint that serves every call of a request with `serve`, side by side.
-pub fn calls_endpoint<S, Q, A, F, R>(service: S, serve: F) -> impl Endpoint<Output = Response> + 'static
+pub fn calls_endpoint<S, Q, A, E, F, R>(service: S, serve: F) -> impl Endpoint<Output = Response> + 'static
 where
     S: Clone + Send + Sync + 'static,
     Q: DeserializeOwned + Send + 'static,
     A: Serialize + Send + 'static,
+    E: fmt::Display,
     F: Fn(S, Q) -> R + Copy + Send + Sync + 'static,
-    R: Future<Output = Result<A, EngineError>> + Send + 'static,
+    R: Future<Output = Result<A, E>> + Send + 'static,
 {
     make(move |request| {
         let service = service.clone();
@@ -48,9 +48,10 @@ async fn parse<Q: DeserializeOwned>(mut request: Request) -> poem::Result<Vec<Ca
     Ok(calls)
 }
 
-async fn answer<Q, A, R>(serve: impl FnOnce(Q) -> R, call: Call<Q>) -> Reply<A>
+async fn answer<Q, A, E, R>(serve: impl FnOnce(Q) -> R, call: Call<Q>) -> Reply<A>
 where
-    R: Future<Output = Result<A, EngineError>>,
+    R: Future<Output = Result<A, E>>,
+    E: fmt::Display,
 {
     let served = serve(call.request);
     let answer = match call.correlation_id {

@@ -31,6 +31,7 @@ impl Command for Create {
             stock: Quantity::ZERO,
             price: self.price,
             supplied: Quantity::ZERO,
+            serial: 0,
         };
         view.put(&self.item, item);
     }

@@ -41,16 +41,11 @@ impl Command for Init {
     }
 
     fn decide(&self, view: &mut View) -> InitOutcome {
-        let supplied: Option<Vec<Quantity>> = self.items.iter().map(|item| self.supplied(view.get(item))).collect();
-        let Some(supplied) = supplied else {
+        let items: Option<Vec<Item>> = self.items.iter().map(|item| self.set(view.get(item))).collect();
+        let Some(items) = items else {
             return InitOutcome::Overflow;
         };
-        for (key, supplied) in self.items.iter().zip(supplied) {
-            let item = Item {
-                stock: self.stock,
-                price: self.price,
-                supplied,
-            };
+        for (key, item) in self.items.iter().zip(items) {
             view.put(key, item);
         }
         InitOutcome::Done
@@ -58,11 +53,20 @@ impl Command for Init {
 }
 
 impl Init {
-    /// The new stock and what is out with sagas, which stays true across the change.
-    fn supplied(&self, old: Option<&Item>) -> Option<Quantity> {
-        match old {
-            None => Some(self.stock),
-            Some(old) => old.supplied.checked_sub(old.stock)?.checked_add(self.stock),
-        }
+    /// The item as asked for. What is out with sagas stays true across the change.
+    fn set(&self, old: Option<&Item>) -> Option<Item> {
+        let (supplied, serial) = match old {
+            None => (self.stock, 0),
+            Some(old) => (
+                old.supplied.checked_sub(old.stock)?.checked_add(self.stock)?,
+                old.serial,
+            ),
+        };
+        Some(Item {
+            stock: self.stock,
+            price: self.price,
+            supplied,
+            serial,
+        })
     }
 }

@@ -5,6 +5,7 @@ mod create;
 mod init;
 mod release;
 mod reserve;
+mod settle;
 mod subtract;
 
 #[cfg(test)]
@@ -16,5 +17,6 @@ pub use self::{
     init::{Init, InitOutcome},
     release::ReleaseItems,
     reserve::{Claim, ReserveClaims},
+    settle::SettleHolds,
     subtract::{Subtract, SubtractOutcome},
 };

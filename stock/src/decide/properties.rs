@@ -12,10 +12,7 @@ use shared::{
 };
 
 use super::{Add, AddOutcome, Claim, Create, Init, InitOutcome, ReleaseItems, ReserveClaims, Subtract};
-use crate::{
-    keys::Keys,
-    record::{Hold, Item},
-};
+use crate::{keys::Keys, record::Item};
 
 const ITEMS: u32 = 3;
 const SAGAS: u32 = 4;
@@ -104,28 +101,28 @@ impl World {
             .expect("a readable item")
     }
 
-    fn held(&self, item: u32) -> i64 {
+    /// What the holds, as they are now, account for in a reading of the item with this serial.
+    fn held_at(&self, item: u32, serial: u64) -> i64 {
         (0..SAGAS)
             .filter_map(|saga| {
                 let hold = self.keys.hold(&Self::saga_id(saga), &ItemId::numbered(item));
-                match self.store.record(&hold).expect("a readable hold")? {
-                    Hold::Held { quantity } => Some(quantity.get()),
-                    _ => None,
-                }
+                let hold = self.store.record(&hold).expect("a readable hold")?;
+                Some(hold.quantity_at(serial).get())
             })
             .sum()
     }
 
-    fn assert_books_balance(&self) {
-        for number in 0..ITEMS {
-            if let Some(item) = self.item(number) {
-                assert_eq!(
-                    item.stock.get() + self.held(number),
-                    item.supplied.get(),
-                    "item {number}"
-                );
-            }
-        }
+    /// The reading balances with the holds as they are now.
+    fn assert_balances(&self, number: u32, reading: &Item) {
+        assert_eq!(
+            reading.stock.get() + self.held_at(number, reading.serial),
+            reading.supplied.get(),
+            "item {number} {reading:?}"
+        );
+    }
+
+    fn items(&self) -> impl Iterator<Item = (u32, Item)> {
+        (0..ITEMS).filter_map(|number| Some((number, self.item(number)?)))
     }
 
     fn take(&mut self, step: &Step) {
@@ -175,14 +172,18 @@ impl World {
 
 proptest! {
     #[test]
-    fn the_books_balance_after_every_command(
+    fn every_reading_of_an_item_balances_with_the_holds_then_and_ever_after(
         claims in vec(proptest::collection::hash_map(0..ITEMS, 1..4_u32, 1..3), SAGAS as usize),
         steps in steps(),
     ) {
         let mut world = World::new(claims);
+        let mut readings: Vec<(u32, Item)> = Vec::new();
         for step in &steps {
             world.take(step);
-            world.assert_books_balance();
+            readings.extend(world.items());
+            for (number, reading) in &readings {
+                world.assert_balances(*number, reading);
+            }
         }
     }
 

@@ -2,10 +2,10 @@ use shared::{
     amounts::Quantity,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::{Released, TOMBSTONE_KEPT},
+    protocol::{FINISHED_KEPT, Released},
 };
 
-use crate::record::{Hold, Item};
+use crate::record::{Hold, Item, Span};
 
 /// Gives back what a saga holds in one partition, and refuses it for good.
 ///
@@ -35,25 +35,31 @@ impl Command for ReleaseItems {
     fn decide(&self, view: &mut View) -> Released {
         for (item, hold) in &self.items {
             match view.get(hold) {
-                Some(Hold::Held { quantity }) => {
-                    let quantity = *quantity;
-                    give_back(view, item, quantity);
-                    view.put_expiring(hold, Hold::Released, TOMBSTONE_KEPT);
+                Some(Hold::Held { quantity, since }) => {
+                    let (quantity, since) = (*quantity, *since);
+                    let until = give_back(view, item, quantity);
+                    let before = until.map(|until| Span { quantity, since, until });
+                    view.put_expiring(hold, Hold::Released { before }, FINISHED_KEPT);
                 }
-                None => view.put_expiring(hold, Hold::Released, TOMBSTONE_KEPT),
+                None => view.put_expiring(hold, Hold::Released { before: None }, FINISHED_KEPT),
                 // These refuse the saga as they are.
-                Some(Hold::Released | Hold::OutOfStock { .. } | Hold::ItemGone) => {}
+                Some(Hold::Released { .. } | Hold::OutOfStock { .. } | Hold::ItemGone) => {}
             }
         }
         Released
     }
 }
 
-fn give_back(view: &mut View, key: &Key<Item>, quantity: Quantity) {
-    // An item that is no longer there has no stock to give back to.
-    if let Some(item) = view.get(key).cloned() {
+/// Returns the item's serial afterwards. An item that is no longer there has no stock to give back to.
+fn give_back(view: &mut View, key: &Key<Item>, quantity: Quantity) -> Option<u64> {
+    let item = view.get(key).cloned()?;
+    let item = Item {
         // Stock never exceeds `supplied`, which is checked on its way in.
-        let stock = item.stock.checked_add(quantity).unwrap_or(Quantity::MAX);
-        view.put(key, Item { stock, ..item });
-    }
+        stock: item.stock.checked_add(quantity).unwrap_or(Quantity::MAX),
+        serial: item.serial + 1,
+        ..item
+    };
+    let serial = item.serial;
+    view.put(key, item);
+    Some(serial)
 }

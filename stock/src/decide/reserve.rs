@@ -3,7 +3,7 @@ use shared::{
     engine::{Command, Touches, View},
     ids::ItemId,
     keys::{Key, Partition},
-    protocol::{ReserveAnswer, TOMBSTONE_KEPT},
+    protocol::{FINISHED_KEPT, ReserveAnswer},
 };
 
 use crate::record::{Hold, Item};
@@ -59,7 +59,7 @@ impl Command for ReserveClaims {
             .collect();
         if let Some((claim, refusal)) = new.iter().find_map(|claim| Some((claim, refusal(view, claim)?))) {
             let answer = answer_of(&refusal, claim);
-            view.put_expiring(&claim.hold, refusal, TOMBSTONE_KEPT);
+            view.put_expiring(&claim.hold, refusal, FINISHED_KEPT);
             return answer;
         }
         for claim in new {
@@ -92,23 +92,25 @@ fn answer_of(hold: &Hold, claim: &Claim) -> ReserveAnswer {
         Hold::Held { .. } => ReserveAnswer::Reserved,
         Hold::OutOfStock { left } => ReserveAnswer::OutOfStock { item_id, left: *left },
         Hold::ItemGone => ReserveAnswer::ItemGone { item_id },
-        Hold::Released => ReserveAnswer::Undone,
+        Hold::Released { .. } => ReserveAnswer::Undone,
     }
 }
 
 fn take(view: &mut View, claim: &Claim) {
     let taken = view.get(&claim.item).and_then(|item| {
-        let stock = item.stock.checked_sub(claim.quantity)?;
-        Some(Item { stock, ..item.clone() })
+        Some(Item {
+            stock: item.stock.checked_sub(claim.quantity)?,
+            serial: item.serial + 1,
+            ..item.clone()
+        })
     });
     // `refusal` has seen that the item is there and has enough.
     if let Some(item) = taken {
+        let held = Hold::Held {
+            quantity: claim.quantity,
+            since: item.serial,
+        };
         view.put(&claim.item, item);
-        view.put(
-            &claim.hold,
-            Hold::Held {
-                quantity: claim.quantity,
-            },
-        );
+        view.put(&claim.hold, held);
     }
 }

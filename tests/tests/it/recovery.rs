@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::{Client, Deployment, Fault, Proxy, RedisServer, Setup, eventually};
+use tests::{Audit, Client, Deployment, Fault, Proxy, RedisServer, Setup, eventually};
 
 /// Where an order process is stopped, in terms of what it has sent.
 #[derive(Debug, Clone, Copy)]
@@ -98,18 +98,6 @@ impl Scene {
         tokio::spawn(async move { client.try_call(reqwest::Method::POST, &path).await });
         proxy.struck().await;
     }
-
-    async fn nothing_is_in_flight(&self) {
-        eventually("no saga is in flight", async || {
-            let inflight = self
-                .steady
-                .order_redis
-                .run(&["--scan", "--pattern", "inflight:*"])
-                .await;
-            inflight.is_empty().then_some(())
-        })
-        .await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +110,7 @@ async fn kill_9_between_any_two_steps_of_a_granted_checkout_is_recovered() {
         scene.checkout_until(moment, &order).await;
         scene.doomed.process.kill();
         scene.record.cut();
-        scene.nothing_is_in_flight().await;
+        Audit::at_rest(&scene.steady).await;
         // Where the record never heard of the checkout, the order is open and can be checked out.
         let paid = client.is_paid(&order).await;
         let began = !(matches!(moment.party, Party::Record)
@@ -148,7 +136,7 @@ async fn kill_9_between_any_two_steps_of_a_rejected_checkout_is_recovered() {
         scene.checkout_until(moment, &order).await;
         scene.doomed.process.kill();
         scene.record.cut();
-        scene.nothing_is_in_flight().await;
+        Audit::at_rest(&scene.steady).await;
         assert!(!client.is_paid(&order).await, "{moment:?}");
         assert_eq!(
             (client.stock(&item).await, client.credit(&user).await),
@@ -177,7 +165,7 @@ async fn an_old_driver_that_wakes_up_after_a_takeover_changes_nothing() {
             client.is_paid(&order).await.then_some(())
         })
         .await;
-        scene.nothing_is_in_flight().await;
+        Audit::at_rest(&scene.steady).await;
         scene.doomed.process.signal("CONT");
         for proxy in [&scene.stock, &scene.payment, &scene.record] {
             proxy.cut();
@@ -189,7 +177,7 @@ async fn an_old_driver_that_wakes_up_after_a_takeover_changes_nothing() {
             (9, 6),
             "{moment:?}"
         );
-        scene.nothing_is_in_flight().await;
+        Audit::at_rest(&scene.steady).await;
     }
 }
 
@@ -226,11 +214,7 @@ async fn a_saga_past_its_deadline_is_undone_and_a_driver_that_wakes_up_cannot_pa
         (client.stock(&item).await == 10).then_some(())
     })
     .await;
-    eventually("no saga is in flight", async || {
-        let inflight = deployment.order_redis.run(&["--scan", "--pattern", "inflight:*"]).await;
-        inflight.is_empty().then_some(())
-    })
-    .await;
+    Audit::at_rest(&deployment).await;
     // The old charge arrives at last, and then its sender wakes up.
     let late = payment.deliver().await;
     assert!(

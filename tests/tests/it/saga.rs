@@ -3,7 +3,8 @@
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Client, Deployment, Fault, Proxy, Service, Setup};
+use shared::{clock::Timestamp, protocol::DRIVE_HONOURED};
+use tests::{Audit, Client, Deployment, Fault, Proxy, Service, Setup};
 
 async fn deployment() -> Deployment {
     Deployment::start(Setup::default()).await
@@ -83,13 +84,7 @@ async fn a_refusal_at_each_step_leaves_nothing_held() {
     client.post(&format!("/payment/add_funds/{user}/1")).await;
     assert_eq!(client.checkout(&order).await.status, 200);
     assert_eq!(client.credit(&user).await, 0);
-    assert!(
-        deployment
-            .order_redis
-            .run(&["--scan", "--pattern", "inflight:*"])
-            .await
-            .is_empty()
-    );
+    assert_eq!(Audit::of(&deployment).await.under_way, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,16 +152,49 @@ async fn lines_added_at_once_are_all_there_and_none_after_the_checkout_has_begun
     }
 }
 
+/// What refuses late requests is forgotten after an hour. Until then, they have become too old.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_a_driver_that_has_slept_for_long_does_nothing() {
+    let deployment = deployment().await;
+    let client = &deployment.client;
+    let (user, item) = (client.user(10).await, client.item(1, 10).await);
+    let (stock, payment) = (&deployment.stock[0], &deployment.payment[0]);
+    let long_ago = Timestamp::now().before(DRIVE_HONOURED * 2);
+    let saga = json!({
+        "saga_id": "some-order.1",
+        "driven_since": long_ago,
+        "user_id": user,
+        "amount": 3,
+        "lines": [{ "item_id": item, "quantity": 3 }],
+        "item_ids": [item],
+    });
+    let calls = [
+        (stock, "/internal/reserve"),
+        (stock, "/internal/release"),
+        (payment, "/internal/charge"),
+        (payment, "/internal/refund"),
+    ];
+    for (service, path) in calls {
+        let reply = internal(service, path, saga.clone()).await;
+        assert!(reply["failed"].is_string(), "{path}: {reply}");
+    }
+    let audit = Audit::of(&deployment).await;
+    assert!(audit.consistent, "{audit:?}");
+    assert_eq!((audit.stock_holds, audit.payment_holds), (0, 0));
+    assert_eq!((client.stock(&item).await, client.credit(&user).await), (10, 10));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_reserve_after_a_release_and_a_late_charge_after_a_refund_are_refused() {
     let deployment = deployment().await;
     let client = &deployment.client;
     let (user, item) = (client.user(10).await, client.item(1, 10).await);
     let saga = "some-order.1";
-    let reserve = json!({ "saga_id": saga, "lines": [{ "item_id": item, "quantity": 3 }] });
-    let release = json!({ "saga_id": saga, "item_ids": [item] });
-    let charge = json!({ "saga_id": saga, "user_id": user, "amount": 3 });
-    let refund = json!({ "saga_id": saga, "user_id": user });
+    let now = Timestamp::now();
+    let reserve = json!({ "saga_id": saga, "driven_since": now, "lines": [{ "item_id": item, "quantity": 3 }] });
+    let release = json!({ "saga_id": saga, "driven_since": now, "item_ids": [item] });
+    let charge = json!({ "saga_id": saga, "driven_since": now, "user_id": user, "amount": 3 });
+    let refund = json!({ "saga_id": saga, "driven_since": now, "user_id": user });
     let (stock, payment) = (&deployment.stock[0], &deployment.payment[0]);
     internal(stock, "/internal/release", release.clone()).await;
     internal(payment, "/internal/refund", refund.clone()).await;

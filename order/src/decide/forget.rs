@@ -1,0 +1,34 @@
+use shared::{
+    engine::{Command, Touches, View},
+    ids::SagaId,
+    keys::{IndexKey, Partition},
+};
+
+/// Takes settled sagas out of the index. They are paid, which is final, so nothing has to be compared.
+#[derive(Debug)]
+pub struct Forget {
+    /// Where the sagas' orders live.
+    pub partition: Partition,
+    /// The partition's index.
+    pub inflight: IndexKey,
+    /// The sagas.
+    pub saga_ids: Vec<SagaId>,
+}
+
+impl Command for Forget {
+    type Outcome = ();
+
+    fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    fn touches(&self, touches: &mut Touches) {
+        touches.index(&self.inflight);
+    }
+
+    fn decide(&self, view: &mut View) {
+        for saga_id in &self.saga_ids {
+            view.index_remove(&self.inflight, &saga_id.to_string());
+        }
+    }
+}

@@ -1,0 +1,33 @@
+use shared::{
+    engine::{Command, Touches, View},
+    keys::{Key, Partition},
+    protocol::Settled,
+};
+
+use crate::record::Hold;
+
+/// Forgets what a saga holds in one partition that has been paid for long enough.
+#[derive(Debug)]
+pub struct SettleHolds {
+    /// Where all the holds live.
+    pub partition: Partition,
+    /// The saga's holds.
+    pub holds: Vec<Key<Hold>>,
+}
+
+impl Command for SettleHolds {
+    type Outcome = Settled;
+
+    fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    fn touches(&self, touches: &mut Touches) {
+        self.holds.iter().for_each(|hold| touches.record(hold));
+    }
+
+    fn decide(&self, view: &mut View) -> Settled {
+        self.holds.iter().for_each(|hold| view.remove(hold));
+        Settled
+    }
+}
