@@ -7,23 +7,31 @@ use super::{EngineError, Touches, Writes, command::Pending};
 /// Commands that one transaction commits together.
 pub(super) struct Batch {
     commands: Vec<Box<dyn Pending>>,
+    /// What they touch, where it is known from gathering them.
+    touches: Option<Touches>,
 }
 
 impl Batch {
-    pub(super) fn new(commands: Vec<Box<dyn Pending>>) -> Self {
-        Self { commands }
+    pub(super) fn new(commands: Vec<Box<dyn Pending>>, touches: Touches) -> Self {
+        Self {
+            commands,
+            touches: Some(touches),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.commands.is_empty()
     }
 
-    pub(super) fn touches(&self) -> Touches {
-        let mut touches = Touches::default();
-        for command in &self.commands {
-            command.touches(&mut touches);
-        }
-        touches
+    /// What the commands touch. A later try asks them again: some may have left the batch.
+    pub(super) fn touches(&mut self) -> Touches {
+        self.touches.take().unwrap_or_else(|| {
+            let mut touches = Touches::default();
+            for command in &self.commands {
+                command.touches(&mut touches);
+            }
+            touches
+        })
     }
 
     /// Decides every command in arrival order, so that each sees what those before it did.

@@ -1,6 +1,9 @@
 //! A lane's side of the protocol: load, commit, and what an error means.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use deadpool::managed::Object;
@@ -49,12 +52,17 @@ pub(super) enum LoadError {
 
 pub(super) struct Connection {
     dedicated: Object<DedicatedClients>,
+    /// Streams and indexes that are what they should be, as far as this connection has seen.
+    checked: HashSet<Str>,
 }
 
 impl Connection {
     pub(super) async fn open(store: &Store) -> Result<Self, LoadError> {
         let dedicated = store.dedicated().await.map_err(|cause| LoadError::of(&cause))?;
-        Ok(Self { dedicated })
+        Ok(Self {
+            dedicated,
+            checked: HashSet::new(),
+        })
     }
 
     /// Takes the connection out of the pool for good.
@@ -63,33 +71,52 @@ impl Connection {
     }
 
     /// Watches the records and the fence, and reads the records, in one round trip.
+    ///
+    /// An append to a key of another type would fail inside EXEC, and Redis does not roll the other commands back. So
+    /// the type of each stream and index is asked for when this connection first meets it; and it is read with the
+    /// records each time, which shows where somebody has put text there.
     pub(super) async fn load(&mut self, touches: &Touches, fence: &Fence) -> Result<Vec<Option<Bytes>>, LoadError> {
         let client = self.dedicated.client.clone();
         let mut watched = touches.names.clone();
         watched.push(fence.key().clone());
+        let appended = || touches.streams.iter().chain(&touches.indexes);
+        let names: Vec<Str> = touches.names.iter().chain(appended()).cloned().collect();
         let read = async {
             // fred's MGET wants at least one key.
-            if touches.names.is_empty() {
+            if names.is_empty() {
                 return Ok(Vec::new());
             }
-            client.mget(MultipleKeys::from(touches.names.clone())).await
+            client.mget(MultipleKeys::from(names)).await
         };
+        let unchecked = |keys: &BTreeSet<Str>| -> Vec<Str> {
+            keys.iter()
+                .filter(|key| !self.checked.contains(*key))
+                .cloned()
+                .collect()
+        };
+        let (streams, indexes) = (unchecked(&touches.streams), unchecked(&touches.indexes));
         let loading = async {
+            // In this order: what is read before it is watched may be overwritten unseen. fred sends a command
+            // when it is first polled, and `try_join!` polls in order.
             futures::try_join!(
                 client.watch(watched),
                 read,
-                other_type(&client, "stream", touches.streams.iter()),
-                other_type(&client, "zset", touches.indexes.iter()),
+                other_type(&client, "stream", &streams),
+                other_type(&client, "zset", &indexes),
             )
         };
-        let ((), values, streams, indexes) = self
+        let ((), mut values, other_stream, other_index): ((), Vec<Option<Bytes>>, _, _) = self
             .unless_closed(loading)
             .await
             .map_err(|cause| LoadError::of(&cause))?;
-        match streams.or(indexes) {
-            Some(misuse) => Err(LoadError::Refused(misuse)),
-            None => Ok(values),
+        let texts = values.split_off(touches.names.len());
+        let text = appended().zip(texts).find(|(_, text)| text.is_some());
+        let text = text.map(|(key, _)| format!("{key} holds a string, and is appended to"));
+        if let Some(misuse) = other_stream.or(other_index).or(text) {
+            return Err(LoadError::Refused(misuse));
         }
+        self.checked.extend(streams.into_iter().chain(indexes));
+        Ok(values)
     }
 
     /// Forgets what is watched, where there is nothing to commit.
@@ -147,14 +174,9 @@ impl Connection {
     }
 }
 
-/// The first key that holds something of another type than `wanted`. An append to it would fail inside
-/// EXEC, and Redis does not roll the other commands back.
-async fn other_type(
-    client: &Client,
-    wanted: &str,
-    keys: impl Iterator<Item = &Str>,
-) -> Result<Option<String>, RedisError> {
-    let found = try_join_all(keys.map(|key| async move {
+/// The first key that holds something of another type than `wanted`.
+async fn other_type(client: &Client, wanted: &str, keys: &[Str]) -> Result<Option<String>, RedisError> {
+    let found = try_join_all(keys.iter().map(|key| async move {
         let kind: Str = client.r#type(key).await?;
         Ok::<_, RedisError>((key, kind))
     }))

@@ -64,6 +64,7 @@ impl Fence {
         moved_to: u64,
     ) -> Result<Option<bool>, RedisError> {
         let ((), found): ((), Option<String>) =
+            // In this order, as in `Connection::load`.
             futures::try_join!(client.watch(self.key.clone()), client.get(self.key.clone()))?;
         if found == Some(number.to_string()) {
             return Ok(Some(true));

@@ -106,7 +106,7 @@ impl Lane {
         #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^52")]
         self.metrics.batch_size.record(commands.len() as f64);
         self.metrics.commands.increment(commands.len() as u64);
-        (Batch::new(commands), deadline.max(now))
+        (Batch::new(commands, touches), deadline.max(now))
     }
 
     async fn process(&mut self, mut batch: Batch, deadline: Instant) {
