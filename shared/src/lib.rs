@@ -15,4 +15,5 @@ pub mod protocol;
 pub mod service;
 pub mod shutdown;
 pub mod store;
+pub mod survey;
 pub mod telemetry;

@@ -93,7 +93,7 @@ async fn run(
     let (orders, order_lanes) =
         Orders::start(&order_store, &options.engine, options.saga.clone(), participants).await?;
     let recovery = tokio::spawn(orders.clone().recover(stop.clone()));
-    let routes = routes(orders, stock, payment, telemetry);
+    let routes = routes(orders, stock, payment, telemetry, options.server.max_calls);
     announce(&socket, options);
     socket.serve(routes, stop).await?;
     recovery.await?;
@@ -103,13 +103,13 @@ async fn run(
     Ok(())
 }
 
-fn routes(orders: Orders, stock: Stock, payment: Payment, telemetry: Telemetry) -> Route {
+fn routes(orders: Orders, stock: Stock, payment: Payment, telemetry: Telemetry, most_calls: u32) -> Route {
     let stores = vec![orders.store().clone(), stock.store().clone(), payment.store().clone()];
     let roots = [order::api::ROOT, stock::api::ROOT, payment::api::ROOT];
     let apis = (OrderApi::new(orders), StockApi::new(stock), PaymentApi::new(payment));
     let api = OpenApiService::new(apis, "Holdfast", env!("CARGO_PKG_VERSION"))
         .description("Stock, credit and orders, and the checkout that settles them.");
-    public_routes(api, &roots, stores, telemetry).at("/", make_sync(|_| Html(include_str!("landing.html"))))
+    public_routes(api, &roots, stores, telemetry, most_calls).at("/", make_sync(|_| Html(include_str!("landing.html"))))
 }
 
 /// Tells whoever started it where to look.

@@ -1,5 +1,7 @@
 //! What every service's HTTP side shares: the edge, health, metrics, documentation, and the server.
 
+mod admission;
+mod allow;
 mod correlation;
 mod edge;
 mod internal;
@@ -15,7 +17,7 @@ use poem::{
 use poem_openapi::{OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 
-use self::edge::Edge;
+use self::{admission::Admission, allow::Allow, edge::Edge};
 pub use self::{
     correlation::{CORRELATION_HEADER, CorrelationId},
     internal::calls_endpoint,
@@ -30,19 +32,26 @@ use crate::{store::Store, telemetry::Telemetry};
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 /// How long a connection may send nothing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
 /// The public side of a service: its API below `roots`, documentation, health and metrics.
+///
+/// The API serves at most `most_calls` calls at once. The rest is answered however many there are: a service that
+/// has much to do is not ill.
 pub fn public_routes<A: OpenApi + 'static>(
     api: OpenApiService<A, ()>,
     roots: &[&str],
     stores: Vec<Store>,
     telemetry: Telemetry,
+    most_calls: u32,
 ) -> Route {
     let fixed = Route::new()
         .nest("/docs", api.swagger_ui())
         .at("/openapi.json", api.spec_endpoint())
         .nest("/health", health_routes(stores))
         .at("/metrics", metrics_endpoint(telemetry));
-    let api = Arc::new(api.into_endpoint());
+    let allow = Allow::documented_in(&api.spec());
+    let api = api.into_endpoint().with(allow).with(Admission::of(most_calls as usize));
+    let api = Arc::new(api);
     roots
         .iter()
         .fold(fixed, |routes, root| routes.nest_no_strip(root, api.clone()))
@@ -108,6 +117,10 @@ impl Bound {
     pub async fn bind(address: SocketAddr, allow_remote: bool) -> Result<Self, BindError> {
         if !address.ip().is_loopback() && !allow_remote {
             return Err(BindError::Remote(address));
+        }
+        // Every connection is an open file. The usual limit is for programs that use select(2); ours may be raised.
+        if let Err(cause) = rlimit::increase_nofile_limit(u64::MAX) {
+            tracing::warn!(%cause, "the number of open files stays as it was");
         }
         let refused = |cause| BindError::Refused { address, cause };
         let listener = tokio::net::TcpListener::bind(address).await.map_err(refused)?;

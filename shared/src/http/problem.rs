@@ -55,8 +55,8 @@ impl ProblemKind {
 
 /// The request's path or a parameter is not of the documented form.
 pub const MALFORMED: ProblemKind = ProblemKind::new("malformed", 400, "The request is malformed or out of range.");
-/// A sum would not fit.
-pub const OVERFLOW: ProblemKind = ProblemKind::new("overflow", 400, "The sum would be too large.");
+/// A sum would not fit, with what is there already.
+pub const OVERFLOW: ProblemKind = ProblemKind::new("overflow", 409, "The sum would be too large.");
 /// The queue is full.
 pub const OVERLOADED: ProblemKind =
     ProblemKind::passing("overloaded", 429, "Too much is waiting; nothing was changed.", 1);
@@ -197,14 +197,19 @@ impl<C, P: Into<Problem>> From<P> for Refused<C> {
     }
 }
 
-impl<C> From<Refused<C>> for poem::Error {
+impl From<Problem> for poem::Error {
     /// Carries the problem as data to the edge, which knows the path and writes the answer.
-    fn from(refused: Refused<C>) -> Self {
-        let mut error = Self::from_status(
-            StatusCode::from_u16(refused.problem.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        );
-        error.set_data(refused.problem);
+    fn from(problem: Problem) -> Self {
+        let status = StatusCode::from_u16(problem.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut error = Self::from_status(status);
+        error.set_data(problem);
         error
+    }
+}
+
+impl<C> From<Refused<C>> for poem::Error {
+    fn from(refused: Refused<C>) -> Self {
+        refused.problem.into()
     }
 }
 

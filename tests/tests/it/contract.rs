@@ -65,7 +65,7 @@ pub(crate) async fn stocks_calls(client: &Client) {
         refused(client, Method::POST, &path, status, kind).await;
     };
     post(format!("/stock/subtract/{item}/36"), 409, "out-of-stock").await;
-    post(format!("/stock/add/{item}/{MOST}"), 400, "overflow").await;
+    post(format!("/stock/add/{item}/{MOST}"), 409, "overflow").await;
     for unknown in ["/stock/add/nobody/1", "/stock/subtract/nobody/1"] {
         post(unknown.into(), 404, "unknown-item").await;
     }
@@ -120,7 +120,7 @@ pub(crate) async fn payments_calls(client: &Client) {
         refused(client, Method::POST, &path, status, kind).await;
     };
     post(format!("/payment/pay/{user}/6"), 402, "insufficient-credit").await;
-    post(format!("/payment/add_funds/{user}/{MOST}"), 400, "overflow").await;
+    post(format!("/payment/add_funds/{user}/{MOST}"), 409, "overflow").await;
     for unknown in ["/payment/add_funds/nobody/1", "/payment/pay/nobody/1"] {
         post(unknown.into(), 404, "unknown-user").await;
     }
@@ -171,7 +171,7 @@ pub(crate) async fn orders_calls(client: &Client) {
     post(format!("/orders/addItem/{order}/{item}/1"), 409, "already-paid").await;
     post(format!("/orders/addItem/nobody/{item}/1"), 404, "unknown-order").await;
     post(format!("/orders/addItem/{open}/nobody/1"), 404, "unknown-item").await;
-    post(format!("/orders/addItem/{open}/{dear}/2"), 400, "overflow").await;
+    post(format!("/orders/addItem/{open}/{dear}/2"), 409, "overflow").await;
     for quantity in ["0", "-1", "x", "1.5", "9223372036854775808"] {
         post(format!("/orders/addItem/{open}/{item}/{quantity}"), 400, "malformed").await;
     }
