@@ -1,4 +1,4 @@
-# One image with the three services. deploy/base-images.sh makes the base images where no registry is reached.
+# One image with the three services and the auditor. deploy/base-images.sh makes the base images where no registry is reached.
 ARG RUST_IMAGE=rust:1.95.0-slim-trixie
 ARG RUNTIME_IMAGE=debian:13.7-slim
 
@@ -12,6 +12,7 @@ ENV CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_DEBUG=none CARGO_PROFILE_RELEASE_S
 
 # The dependencies in a layer of their own, which stays until a manifest changes: the members are stubs here.
 COPY Cargo.toml Cargo.lock ./
+COPY audit/Cargo.toml audit/
 COPY bench/Cargo.toml bench/
 COPY order/Cargo.toml order/
 COPY payment/Cargo.toml payment/
@@ -21,22 +22,25 @@ COPY stock/Cargo.toml stock/
 COPY tests/Cargo.toml tests/
 COPY xtask/Cargo.toml xtask/
 RUN for member in */; do \
-      mkdir -p "$member/src/bin" "$member/tests/it" && \
-      touch "$member/src/lib.rs" "$member/tests/it/main.rs" && \
+      mkdir -p "$member/src/bin" "$member/tests/it" "$member/tests/models" "$member/benches/engine" && \
+      touch "$member/src/lib.rs" "$member/tests/it/main.rs" "$member/tests/models/main.rs" && \
       echo 'fn main() {}' >"$member/src/main.rs" && \
-      cp "$member/src/main.rs" "$member/src/bin/rival.rs"; \
+      for stub in src/bin/faults.rs src/bin/rival.rs benches/engine/main.rs; do \
+        cp "$member/src/main.rs" "$member/$stub"; \
+      done; \
     done && \
-    cargo build --release --locked --package order --package payment --package stock && \
-    rm -r order/src payment/src shared/src stock/src
+    cargo build --release --locked --package audit --package order --package payment --package stock && \
+    rm -r audit/src order/src payment/src shared/src stock/src
 
+COPY audit/ audit/
 COPY order/ order/
 COPY payment/ payment/
 COPY shared/ shared/
 COPY stock/ stock/
 # The stubs are newer than the sources, and cargo goes by the time of change.
 RUN find . -name '*.rs' -exec touch {} + && \
-    cargo build --release --locked --package order --package payment --package stock && \
-    install -t /usr/local/holdfast -D target/release/order target/release/payment target/release/stock
+    cargo build --release --locked --package audit --package order --package payment --package stock && \
+    cd target/release && install -t /usr/local/holdfast -D holdfast order payment stock
 
 FROM ${RUNTIME_IMAGE}
 LABEL org.opencontainers.image.title="Holdfast" \

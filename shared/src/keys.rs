@@ -113,6 +113,32 @@ impl Partitions {
     }
 }
 
+/// A key's name, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParsedName<'a> {
+    /// What kind of thing it is.
+    pub kind: &'a str,
+    /// The hash tag, whether or not a partition has it.
+    pub tag: &'a str,
+    /// What follows the tag, where anything does.
+    pub id: Option<&'a str>,
+}
+
+impl<'a> ParsedName<'a> {
+    /// Takes `<kind>:{<tag>}` or `<kind>:{<tag>}:<id>` apart.
+    #[must_use]
+    pub fn of(name: &'a str) -> Option<Self> {
+        let (kind, rest) = name.split_once(":{")?;
+        let (tag, rest) = rest.split_once('}')?;
+        let id = match rest.strip_prefix(':') {
+            Some(id) => Some(id),
+            None if rest.is_empty() => None,
+            None => return None,
+        };
+        Some(Self { kind, tag, id })
+    }
+}
+
 fn middle_slot(index: u16, count: u16) -> u32 {
     (u32::from(index) * 2 + 1) * CLUSTER_SLOTS / (u32::from(count) * 2)
 }

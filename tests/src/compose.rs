@@ -45,6 +45,15 @@ impl Compose {
         }
     }
 
+    /// Lets the auditor prove that everything adds up, and returns what it prints.
+    ///
+    /// # Panics
+    /// Where something is off.
+    #[must_use]
+    pub fn audit(&self) -> String {
+        self.run(&["run", "--rm", "audit"])
+    }
+
     /// The ids of a service's containers.
     #[must_use]
     pub fn containers(&self, service: &str) -> Vec<String> {

@@ -51,6 +51,7 @@ async fn every_promise_is_kept_while_containers_die_and_networks_are_cut() {
         );
         faults += 1;
     }
+    println!("{}", compose.audit());
     println!(
         "checkouts: {} paid, {} refused; faults: {faults}; inconsistencies: 0",
         total.paid, total.refused

@@ -1,0 +1,140 @@
+//! `holdfast audit`: proves or refutes that stock, credit and orders add up, while the system is in use.
+//!
+//! ```text
+//! stock:   items ──> holds ─┐                                   ┌─> by item: supplied = stock + held + sold
+//! payment: accounts ─> holds ┼─> rows by order ─> every saga ────┤
+//! order:   index ──> orders ─┘   (spilled)        (saga.rs)     └─> by user: funded = credit + charged
+//!          (sweep.rs)                                               (ledger.rs)
+//! ```
+//!
+//! # The cut, and why it is consistent
+//! The stores cannot be read at one moment, and need not be. Each item is read once; its serial says which
+//! reserves and releases that reading has seen. Its holds are read afterwards, and each tells between which
+//! serials it held. So the holds that belong to the reading are known exactly, however much happened in
+//! between; a hold that was there at the reading is still there, because tombstones and settled holds are
+//! kept for longer than an audit may take. Accounts likewise. There is thus one cut for each item and user.
+//!
+//! Holds are read before the index, and the index before the orders. What an order says is thus at least
+//! as late as what its holds say; an order is paid for good, and begun before anything is held. Where an
+//! answer may have changed in between, it is asked for again, and only what is still off is reported.
+
+mod finding;
+mod ledger;
+mod report;
+mod saga;
+mod side;
+mod sources;
+mod spill;
+mod sweep;
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::ensure;
+use clap::{Args, Parser, Subcommand};
+use shared::protocol::FINISHED_KEPT;
+
+use self::{
+    finding::Findings,
+    ledger::balance,
+    report::Report,
+    saga::SagaAudit,
+    side::{PaymentSide, StockSide},
+    sources::{Addresses, Sources},
+    sweep::{Rows, sweep_orders, sweep_side},
+};
+
+/// How long an audit may take: what was settled before it must be gone, and what is settled during it must stay.
+const MOST_TIME: Duration = Duration::from_secs(FINISHED_KEPT.as_secs() * 3 / 4);
+
+/// Holdfast's tools for whoever runs it.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prove that nothing is oversold and nobody is charged twice, or name every record that is off.
+    ///
+    /// Reads only, and needs no pause. Ends with 0 where all is consistent, with 1 where something is off, and
+    /// with 2 where it cannot tell.
+    Audit(AuditOptions),
+}
+
+#[derive(Debug, Args)]
+struct AuditOptions {
+    #[command(flatten)]
+    addresses: Addresses,
+    /// Print one JSON document instead of tables.
+    #[arg(long)]
+    json: bool,
+    /// After how many seconds an unfinished saga, or a paid one that is not settled, is a finding.
+    #[arg(long, default_value_t = 120)]
+    overdue_after: u64,
+    /// Where the rows are spilled that memory should not hold. About 150 bytes a record.
+    #[arg(long)]
+    spill: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Command::Audit(options) = Options::parse().command;
+    match audit(&options).await {
+        Ok(report) if report.is_consistent() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("holdfast audit cannot tell: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
+    let started = Instant::now();
+    let folder = match &options.spill {
+        Some(folder) => tempfile::tempdir_in(folder)?,
+        None => tempfile::tempdir()?,
+    };
+    let sources = Sources::open(&options.addresses).await?;
+    let mut findings = Findings::start(folder.path())?;
+    let mut rows = Rows::start(folder.path())?;
+    let runs = sources.runs().await?;
+    sweep_side::<StockSide>(&sources.stock, &mut rows.orders, &mut rows.stock, &mut findings).await?;
+    sweep_side::<PaymentSide>(&sources.payment, &mut rows.orders, &mut rows.payment, &mut findings).await?;
+    sweep_orders(&sources.order, &mut rows.orders, &mut findings).await?;
+    let overdue_after = Duration::from_secs(options.overdue_after);
+    let Rows {
+        orders,
+        mut stock,
+        mut payment,
+    } = rows;
+    let sagas = SagaAudit::new(&sources, overdue_after, &mut stock, &mut payment, &mut findings)
+        .run(orders)
+        .await?;
+    let items = balance::<StockSide>(&sources.stock, stock, &mut findings).await?;
+    let accounts = balance::<PaymentSide>(&sources.payment, payment, &mut findings).await?;
+    ensure!(
+        sources.runs().await? == runs,
+        "a Redis server was started anew during the audit, which a scan does not survive; run it again"
+    );
+    ensure!(
+        started.elapsed() < MOST_TIME,
+        "it took longer than the {} minutes for which finished sagas are remembered",
+        MOST_TIME.as_secs() / 60
+    );
+    let report = Report {
+        items,
+        accounts,
+        sagas,
+        took: started.elapsed(),
+        findings: findings.finish()?,
+    };
+    report.print(options.json)?;
+    Ok(report)
+}

@@ -1,0 +1,336 @@
+//! Every saga: what its order says against what its holds say.
+
+mod judge;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use order::{keys::Keys, record::Order, standing::Standing};
+use serde::Serialize;
+use shared::{
+    clock::Timestamp,
+    ids::{OrderId, SagaId},
+    protocol::FINISHED_KEPT,
+};
+
+use self::judge::{Stage, Suspicion, judge, stage};
+use crate::{
+    finding::{Findings, Kind},
+    ledger::LedgerRow,
+    side::{PaymentSide, Side, State, StockSide, Wanted},
+    sources::{Source, Sources},
+    spill::Spill,
+    sweep::OrderRow,
+};
+
+/// How many holds are read again at once.
+const READ_AGAIN: usize = 1_000;
+
+/// How many sagas there are.
+#[derive(Debug, Default, Clone, Copy, Serialize)]
+pub(crate) struct SagaCounts {
+    pub(crate) orders: u64,
+    pub(crate) paid: u64,
+    pub(crate) under_way: u64,
+    pub(crate) in_flight: u64,
+    pub(crate) stock_holds: u64,
+    pub(crate) payment_holds: u64,
+}
+
+type Holds<S> = BTreeMap<(SagaId, String), <S as Side>::Hold>;
+
+/// What the sweeps know of one order.
+#[derive(Default)]
+struct Known {
+    order: Option<Order>,
+    entries: BTreeMap<SagaId, f64>,
+    stock: Holds<StockSide>,
+    payment: Holds<PaymentSide>,
+}
+
+/// Looks at every saga, and hands what it holds on to the books.
+pub(crate) struct SagaAudit<'a> {
+    sources: &'a Sources,
+    orders: Keys,
+    now: Timestamp,
+    overdue_after: Duration,
+    stock: &'a mut Spill<LedgerRow<stock::record::Hold>>,
+    payment: &'a mut Spill<LedgerRow<payment::record::Hold>>,
+    findings: &'a mut Findings,
+    counts: SagaCounts,
+}
+
+impl<'a> SagaAudit<'a> {
+    pub(crate) fn new(
+        sources: &'a Sources,
+        overdue_after: Duration,
+        stock: &'a mut Spill<LedgerRow<stock::record::Hold>>,
+        payment: &'a mut Spill<LedgerRow<payment::record::Hold>>,
+        findings: &'a mut Findings,
+    ) -> Self {
+        Self {
+            sources,
+            orders: Keys::new(sources.order.partitions.clone()),
+            now: Timestamp::now(),
+            overdue_after,
+            stock,
+            payment,
+            findings,
+            counts: SagaCounts::default(),
+        }
+    }
+
+    pub(crate) async fn run(mut self, rows: Spill<OrderRow>) -> anyhow::Result<SagaCounts> {
+        for bucket in rows.into_buckets() {
+            let mut orders: BTreeMap<OrderId, Known> = BTreeMap::new();
+            for row in bucket? {
+                // A scan may name a key twice. The later reading counts.
+                match row? {
+                    OrderRow::Order(order_id, order) => orders.entry(order_id).or_default().order = Some(order),
+                    OrderRow::Entry(saga_id, score) => {
+                        let known = orders.entry(saga_id.order.clone()).or_default();
+                        known.entries.insert(saga_id, score);
+                    }
+                    OrderRow::Stock(saga_id, id, hold) => {
+                        let known = orders.entry(saga_id.order.clone()).or_default();
+                        known.stock.insert((saga_id, id), hold);
+                    }
+                    OrderRow::Payment(saga_id, id, hold) => {
+                        let known = orders.entry(saga_id.order.clone()).or_default();
+                        known.payment.insert((saga_id, id), hold);
+                    }
+                }
+            }
+            self.bucket(orders).await?;
+        }
+        Ok(self.counts)
+    }
+
+    async fn bucket(&mut self, orders: BTreeMap<OrderId, Known>) -> anyhow::Result<()> {
+        let (mut of_stock, mut of_payment) = (Vec::new(), Vec::new());
+        for (order_id, known) in orders {
+            self.count(&known);
+            self.index(&order_id, &known).await?;
+            let order = known.order.as_ref();
+            let entries: BTreeSet<SagaId> = known.entries.into_keys().collect();
+            of_stock.extend(judge::<StockSide>(&order_id, order, &entries, &known.stock));
+            of_payment.extend(judge::<PaymentSide>(&order_id, order, &entries, &known.payment));
+            pass_on::<StockSide>(&self.sources.stock, known.stock, self.stock)?;
+            pass_on::<PaymentSide>(&self.sources.payment, known.payment, self.payment)?;
+        }
+        for some in of_stock.chunks(READ_AGAIN) {
+            confirm::<StockSide>(
+                &self.sources.stock,
+                &self.sources.order,
+                some,
+                self.stock,
+                self.findings,
+            )
+            .await?;
+        }
+        for some in of_payment.chunks(READ_AGAIN) {
+            confirm::<PaymentSide>(
+                &self.sources.payment,
+                &self.sources.order,
+                some,
+                self.payment,
+                self.findings,
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, known: &Known) {
+        self.counts.in_flight += known.entries.len() as u64;
+        self.counts.stock_holds += known.stock.len() as u64;
+        self.counts.payment_holds += known.payment.len() as u64;
+        if let Some(order) = &known.order {
+            self.counts.orders += 1;
+            self.counts.paid += order.sales().count() as u64;
+            self.counts.under_way += u64::from(order.drive().is_some());
+        }
+    }
+
+    /// Holds the index against the order. What does not match is looked at again, since both may have changed.
+    async fn index(&mut self, order_id: &OrderId, known: &Known) -> anyhow::Result<()> {
+        for (saga_id, score) in &known.entries {
+            match stage(known.order.as_ref(), saga_id.attempt) {
+                Stage::UnderWay { .. } | Stage::Paid(_) if self.is_late(*score) => {
+                    // It may have been finished, or settled, since.
+                    if self.score(saga_id).await?.is_some_and(|score| self.is_late(score)) {
+                        let detail = "nobody has finished or settled it; is an order process running?";
+                        self.findings.add(Kind::Overdue, self.entry(saga_id), detail)?;
+                    }
+                }
+                Stage::UnderWay { .. } | Stage::Paid(_) => {}
+                Stage::Over | Stage::NotYet | Stage::NoOrder => {
+                    let order = self.read_order(order_id).await?;
+                    let over = matches!(
+                        stage(order.as_ref(), saga_id.attempt),
+                        Stage::Over | Stage::NotYet | Stage::NoOrder
+                    );
+                    if over && self.score(saga_id).await?.is_some() {
+                        let detail = "there is no such saga, or it is finished";
+                        self.findings.add(Kind::OrphanEntry, self.entry(saga_id), detail)?;
+                    }
+                }
+            }
+        }
+        let Some(order) = known.order.as_ref().filter(|order| order.drive().is_some()) else {
+            return Ok(());
+        };
+        let saga_id = order.saga_id(order_id);
+        if known.entries.contains_key(&saga_id) || self.score(&saga_id).await?.is_some() {
+            return Ok(());
+        }
+        let now = self.read_order(order_id).await?;
+        if now.is_some_and(|now| now.attempt == order.attempt && now.drive().is_some()) {
+            let key = self.orders.order(order_id).name().to_string();
+            let detail = format!("{saga_id} is under way and not in the index, so nobody recovers it");
+            self.findings.add(Kind::Unlisted, key, detail)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&self, saga_id: &SagaId) -> String {
+        let order = self.orders.order(&saga_id.order);
+        format!("{} {saga_id}", self.orders.inflight(order.partition()).name())
+    }
+
+    /// Whether recovery should have taken the saga over, or settled it, long ago.
+    fn is_late(&self, score: f64) -> bool {
+        let (since, patience) = match Standing::of(score) {
+            Standing::UnderWay { since } => (since, self.overdue_after),
+            Standing::Paid { since } => (since, FINISHED_KEPT + self.overdue_after),
+        };
+        self.now.since(since) > patience
+    }
+
+    async fn score(&self, saga_id: &SagaId) -> anyhow::Result<Option<f64>> {
+        score(&self.sources.order, saga_id).await
+    }
+
+    async fn read_order(&self, order_id: &OrderId) -> anyhow::Result<Option<Order>> {
+        let name = self.orders.order(order_id).name().to_string();
+        let values = self.sources.order.survey.read(vec![name]).await?;
+        // One that cannot be read any more is the next audit's finding.
+        Ok(values
+            .into_iter()
+            .flatten()
+            .next()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+}
+
+/// Whether a saga has been paid for so long that a driver may be settling it.
+fn may_be_settled(standing: Standing) -> bool {
+    // Clocks differ a little.
+    const MARGIN: Duration = Duration::from_secs(60);
+    match standing {
+        Standing::UnderWay { .. } => false,
+        Standing::Paid { since } => Timestamp::now().since(since) + MARGIN > FINISHED_KEPT,
+    }
+}
+
+async fn score(order: &Source, saga_id: &SagaId) -> anyhow::Result<Option<f64>> {
+    let keys = Keys::new(order.partitions.clone());
+    let index = keys.inflight(order.partitions.of(saga_id.order.as_str()));
+    Ok(order.survey.score(index.name(), &saga_id.to_string()).await?)
+}
+
+/// Hands every hold on to the books.
+fn pass_on<S: Side>(source: &Source, holds: Holds<S>, ledger: &mut Spill<LedgerRow<S::Hold>>) -> anyhow::Result<()> {
+    for ((saga_id, id), hold) in holds {
+        let key = S::hold_key(&source.partitions, &saga_id, &id);
+        ledger.add(&id.clone(), &LedgerRow::Hold { id, key, hold })?;
+    }
+    Ok(())
+}
+
+/// Reads what is suspicious again, and reports what is still off.
+async fn confirm<S: Side>(
+    source: &Source,
+    order: &Source,
+    suspicions: &[Suspicion],
+    ledger: &mut Spill<LedgerRow<S::Hold>>,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    // Where a saga stands is asked for before its hold is read: settling removes the hold first.
+    let mut standings = Vec::with_capacity(suspicions.len());
+    for suspicion in suspicions {
+        let asks = matches!(suspicion, Suspicion::NoHold { .. } | Suspicion::NotSettled { .. });
+        standings.push(if asks {
+            score(order, suspicion.saga_id()).await?.map(Standing::of)
+        } else {
+            None
+        });
+    }
+    let keys: Vec<String> = suspicions
+        .iter()
+        .map(|suspicion| S::hold_key(&source.partitions, suspicion.saga_id(), suspicion.id()))
+        .collect();
+    let values = source.survey.read(keys.clone()).await?;
+    for (((suspicion, standing), key), value) in suspicions.iter().zip(standings).zip(keys).zip(values) {
+        // One that cannot be read is a finding of the sweep.
+        let hold: Option<S::Hold> = value.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let state = hold.as_ref().map(S::state);
+        match suspicion {
+            Suspicion::Certain { kind, detail, .. } => findings.add(*kind, key, detail)?,
+            Suspicion::LiveHold { detail, .. } => {
+                if matches!(state, Some(State::Held(_))) {
+                    findings.add(Kind::OrphanHold, key, detail)?;
+                }
+            }
+            Suspicion::NotSettled { .. } => {
+                if standing.is_none() && matches!(state, Some(State::Held(_))) {
+                    findings.add(
+                        Kind::NeverSettled,
+                        key,
+                        "its saga is paid and off the index, so it stays for ever",
+                    )?;
+                }
+            }
+            Suspicion::NoHold { saga_id, id, amount } => match (hold, state) {
+                (Some(hold), Some(State::Held(now))) => {
+                    if now != *amount {
+                        findings.add(
+                            Kind::WrongAmount,
+                            &*key,
+                            format!("is {now}; its order asks for {amount}"),
+                        )?;
+                    }
+                    ledger.add(
+                        id,
+                        &LedgerRow::Hold {
+                            id: id.clone(),
+                            key,
+                            hold,
+                        },
+                    )?;
+                }
+                (Some(_), _) => findings.add(Kind::PaidButUndone, key, format!("{saga_id} is paid"))?,
+                (None, _) => {
+                    if standing.is_some_and(|standing| !may_be_settled(standing)) {
+                        let detail = format!("{saga_id} is paid, not long ago, and holds no {amount} here");
+                        findings.add(Kind::PaidWithoutHold, key, detail)?;
+                    }
+                    let (id, amount) = (id.clone(), *amount);
+                    ledger.add(&id.clone(), &LedgerRow::Sold { id, amount })?;
+                }
+            },
+        }
+    }
+    Ok(())
+}
+
+/// What a saga under way asks for.
+fn wanted(order: &Order) -> Wanted<'_> {
+    Wanted {
+        user_id: order.user_id.as_str(),
+        lines: &order.lines,
+        total: order.total.get(),
+    }
+}

@@ -1,0 +1,107 @@
+//! The three stores, and where they are.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use shared::{
+    keys::Partitions,
+    store::{Store, StoreConfig},
+    survey::Survey,
+};
+
+/// Where the stores are.
+#[derive(Debug, Args)]
+pub(crate) struct Addresses {
+    /// The data folder of a standalone.
+    #[arg(long, conflicts_with_all = ["order_redis", "stock_redis", "payment_redis"])]
+    data: Option<PathBuf>,
+    /// Order's Redis.
+    #[arg(long, env = "ORDER_REDIS_URL", required_unless_present = "data")]
+    order_redis: Option<String>,
+    /// Stock's Redis.
+    #[arg(long, env = "STOCK_REDIS_URL", required_unless_present = "data")]
+    stock_redis: Option<String>,
+    /// Payment's Redis.
+    #[arg(long, env = "PAYMENT_REDIS_URL", required_unless_present = "data")]
+    payment_redis: Option<String>,
+    /// A file that holds the Redis servers' password.
+    #[arg(long, env = "REDIS_PASSWORD_FILE")]
+    redis_password_file: Option<PathBuf>,
+    /// How long one Redis command may take, in milliseconds.
+    #[arg(long, env = "REDIS_TIMEOUT_MS", default_value_t = 10_000)]
+    redis_timeout_ms: u64,
+}
+
+impl Addresses {
+    fn url(&self, service: &str, given: Option<&String>) -> String {
+        match (&self.data, given) {
+            (Some(data), _) => format!("redis+unix://{}", data.join(service).join("redis.sock").display()),
+            (None, Some(url)) => url.clone(),
+            (None, None) => StoreConfig::at("").redis_url,
+        }
+    }
+}
+
+/// One service's store.
+pub(crate) struct Source {
+    pub(crate) survey: Survey,
+    pub(crate) partitions: Partitions,
+}
+
+/// The three stores.
+pub(crate) struct Sources {
+    pub(crate) order: Source,
+    pub(crate) stock: Source,
+    pub(crate) payment: Source,
+}
+
+impl Sources {
+    pub(crate) async fn open(addresses: &Addresses) -> anyhow::Result<Self> {
+        let open = async |service: &str, given: Option<&String>| {
+            let url = addresses.url(service, given);
+            Source::open(service, &url, addresses)
+                .await
+                .with_context(|| format!("the store of {service} at {url}"))
+        };
+        Ok(Self {
+            order: open("order", addresses.order_redis.as_ref()).await?,
+            stock: open("stock", addresses.stock_redis.as_ref()).await?,
+            payment: open("payment", addresses.payment_redis.as_ref()).await?,
+        })
+    }
+
+    /// Which runs of the servers answer.
+    pub(crate) async fn runs(&self) -> anyhow::Result<[String; 3]> {
+        Ok([
+            self.order.survey.run_id().await?,
+            self.stock.survey.run_id().await?,
+            self.payment.survey.run_id().await?,
+        ])
+    }
+}
+
+impl Source {
+    async fn open(service: &str, url: &str, addresses: &Addresses) -> anyhow::Result<Self> {
+        let store = Store::open(&StoreConfig {
+            redis_url: url.to_owned(),
+            redis_password_file: addresses.redis_password_file.clone(),
+            redis_timeout_ms: addresses.redis_timeout_ms,
+        })?;
+        ensure!(
+            !store.is_clustered(),
+            "a scan of a Redis Cluster is not supported; audit single servers"
+        );
+        let survey = store.survey();
+        let claim = survey.claim().await?.context("it is not a store of Holdfast")?;
+        let partitions = claim
+            .strip_prefix(service)
+            .and_then(|rest| rest.strip_prefix(" with ")?.strip_suffix(" partitions"))
+            .and_then(|count| count.parse().ok())
+            .with_context(|| format!("it says that it is the store of {claim}"))?;
+        Ok(Self {
+            survey,
+            partitions: Partitions::new(partitions)?,
+        })
+    }
+}

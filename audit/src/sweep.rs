@@ -1,0 +1,264 @@
+//! Reading the stores from end to end, into rows.
+
+use std::path::Path;
+
+use order::record::Order;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use shared::{
+    ids::{OrderId, SagaId},
+    keys::ParsedName,
+    survey::{Expiry, START},
+};
+
+use crate::{
+    finding::{Findings, Kind},
+    ledger::LedgerRow,
+    side::{PaymentSide, Side, State, StockSide},
+    sources::Source,
+    spill::Spill,
+};
+
+/// What is known of one order.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum OrderRow {
+    /// Its record.
+    Order(OrderId, Order),
+    /// One of its sagas is in the index, with this score.
+    Entry(SagaId, f64),
+    /// One of its sagas has a hold on an item.
+    Stock(SagaId, String, stock::record::Hold),
+    /// One of its sagas has a hold on an account.
+    Payment(SagaId, String, payment::record::Hold),
+}
+
+/// A side whose holds can be told from the other's in an order's rows.
+pub(crate) trait Swept: Side {
+    fn row(saga_id: SagaId, id: String, hold: Self::Hold) -> OrderRow;
+}
+
+impl Swept for StockSide {
+    fn row(saga_id: SagaId, id: String, hold: Self::Hold) -> OrderRow {
+        OrderRow::Stock(saga_id, id, hold)
+    }
+}
+
+impl Swept for PaymentSide {
+    fn row(saga_id: SagaId, id: String, hold: Self::Hold) -> OrderRow {
+        OrderRow::Payment(saga_id, id, hold)
+    }
+}
+
+/// All rows.
+pub(crate) struct Rows {
+    pub(crate) orders: Spill<OrderRow>,
+    pub(crate) stock: Spill<LedgerRow<stock::record::Hold>>,
+    pub(crate) payment: Spill<LedgerRow<payment::record::Hold>>,
+}
+
+impl Rows {
+    pub(crate) fn start(folder: &Path) -> anyhow::Result<Self> {
+        Ok(Self {
+            orders: Spill::start(folder)?,
+            stock: Spill::start(folder)?,
+            payment: Spill::start(folder)?,
+        })
+    }
+}
+
+/// Reads one side: first every record, then every hold, so that a hold is never older than its record.
+pub(crate) async fn sweep_side<S: Swept>(
+    source: &Source,
+    orders: &mut Spill<OrderRow>,
+    ledger: &mut Spill<LedgerRow<S::Hold>>,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let mut from = Some(START.to_owned());
+    while let Some(cursor) = from {
+        let page = source.survey.keys(&format!("{}:*", S::RECORD), &cursor).await?;
+        for stored in read_page::<S::Record>(source, page.entries, findings).await? {
+            let id = ParsedName::of(&stored.name)
+                .and_then(|name| name.id)
+                .unwrap_or_default();
+            if S::record_key(&source.partitions, id) != stored.name {
+                misplaced(&stored.name, findings)?;
+                continue;
+            }
+            would_expire(&stored, findings)?;
+            let reading = S::reading(&stored.record);
+            ledger.add(id, &LedgerRow::reading(id, reading))?;
+        }
+        from = page.next;
+    }
+    let mut from = Some(START.to_owned());
+    while let Some(cursor) = from {
+        let page = source.survey.keys("*", &cursor).await?;
+        let known = ["fence", "events"];
+        let holds = keys_of_kind("hold", &[S::RECORD, known[0], known[1]], page.entries, findings)?;
+        for stored in read_page::<S::Hold>(source, holds, findings).await? {
+            let parsed = parse_hold(&stored.name)
+                .filter(|(saga_id, id)| S::hold_key(&source.partitions, saga_id, id) == stored.name);
+            let Some((saga_id, id)) = parsed else {
+                misplaced(&stored.name, findings)?;
+                continue;
+            };
+            check_hold_expiry::<S>(source, &stored, findings).await?;
+            let order = saga_id.order.to_string();
+            orders.add(&order, &S::row(saga_id, id, stored.record))?;
+        }
+        from = page.next;
+    }
+    Ok(())
+}
+
+/// Reads order's index, and then every order.
+pub(crate) async fn sweep_orders(
+    source: &Source,
+    rows: &mut Spill<OrderRow>,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let keys = order::keys::Keys::new(source.partitions.clone());
+    for partition in source.partitions.all() {
+        let index = keys.inflight(partition);
+        let kind = source.survey.kind(index.name()).await?;
+        if kind != "zset" && kind != "none" {
+            findings.add(Kind::Unreadable, &**index.name(), format!("is a {kind}, not an index"))?;
+            continue;
+        }
+        let mut from = Some(START.to_owned());
+        while let Some(cursor) = from {
+            let page = source.survey.members(index.name(), &cursor).await?;
+            for (member, score) in page.entries {
+                match member.parse::<SagaId>() {
+                    Ok(saga_id) if keys.inflight(source.partitions.of(saga_id.order.as_str())) == index => {
+                        let order = saga_id.order.to_string();
+                        rows.add(&order, &OrderRow::Entry(saga_id, score))?;
+                    }
+                    Ok(_) => findings.add(
+                        Kind::Misplaced,
+                        format!("{} {member}", index.name()),
+                        "is in another partition's index",
+                    )?,
+                    Err(error) => findings.add(
+                        Kind::Unreadable,
+                        format!("{} {member}", index.name()),
+                        error.to_string(),
+                    )?,
+                }
+            }
+            from = page.next;
+        }
+    }
+    let mut from = Some(START.to_owned());
+    while let Some(cursor) = from {
+        let page = source.survey.keys("*", &cursor).await?;
+        let orders = keys_of_kind("order", &["inflight", "fence", "events"], page.entries, findings)?;
+        for stored in read_page::<Order>(source, orders, findings).await? {
+            let id = ParsedName::of(&stored.name)
+                .and_then(|name| name.id)
+                .unwrap_or_default();
+            match id.parse::<OrderId>() {
+                Ok(order_id) if **keys.order(&order_id).name() == *stored.name => {
+                    would_expire(&stored, findings)?;
+                    rows.add(id, &OrderRow::Order(order_id, stored.record))?;
+                }
+                _ => misplaced(&stored.name, findings)?,
+            }
+        }
+        from = page.next;
+    }
+    Ok(())
+}
+
+/// A record, its key, and how long it stays.
+struct Stored<R> {
+    name: String,
+    record: R,
+    expiry: Expiry,
+}
+
+/// Reads the records under these keys; what cannot be read is a finding.
+///
+/// How long they stay is asked for first: what would expire then must be something that may.
+async fn read_page<R: DeserializeOwned>(
+    source: &Source,
+    names: Vec<String>,
+    findings: &mut Findings,
+) -> anyhow::Result<Vec<Stored<R>>> {
+    let expiries = source.survey.expiries(&names).await?;
+    let values = source.survey.read(names.clone()).await?;
+    let mut records = Vec::with_capacity(names.len());
+    for ((name, expiry), value) in names.into_iter().zip(expiries).zip(values) {
+        if let Some(bytes) = value {
+            match serde_json::from_slice(&bytes) {
+                Ok(record) => records.push(Stored { name, record, expiry }),
+                Err(error) => findings.add(Kind::Unreadable, name, error.to_string())?,
+            }
+        } else {
+            let kind = source.survey.kind(&name).await?;
+            // What is gone has expired since the scan named it.
+            if kind != "none" && kind != "string" {
+                findings.add(Kind::Unreadable, name, format!("is a {kind}, not a record"))?;
+            }
+        }
+    }
+    Ok(records)
+}
+
+/// The keys of one kind. Those of other kinds are another sweep's, or nobody's.
+fn keys_of_kind(
+    kind: &str,
+    others: &[&str],
+    names: Vec<String>,
+    findings: &mut Findings,
+) -> anyhow::Result<Vec<String>> {
+    let mut of_kind = Vec::with_capacity(names.len());
+    for name in names {
+        match ParsedName::of(&name) {
+            Some(parsed) if parsed.kind == kind => of_kind.push(name),
+            Some(parsed) if others.contains(&parsed.kind) => {}
+            None if name == "holdfast" => {}
+            _ => findings.add(Kind::UnknownKey, name, "is made by no service of Holdfast")?,
+        }
+    }
+    Ok(of_kind)
+}
+
+fn parse_hold(name: &str) -> Option<(SagaId, String)> {
+    let (saga_id, id) = ParsedName::of(name)?.id?.split_once(':')?;
+    Some((saga_id.parse().ok()?, id.to_owned()))
+}
+
+fn misplaced(name: &str, findings: &mut Findings) -> anyhow::Result<()> {
+    findings.add(
+        Kind::Misplaced,
+        name,
+        "its id belongs under another key; no service finds it here",
+    )
+}
+
+fn would_expire<R>(stored: &Stored<R>, findings: &mut Findings) -> anyhow::Result<()> {
+    if let Expiry::In(left) = stored.expiry {
+        let detail = format!("Redis will forget it in {} s", left.as_secs());
+        findings.add(Kind::WouldExpire, &*stored.name, detail)?;
+    }
+    Ok(())
+}
+
+async fn check_hold_expiry<S: Side>(
+    source: &Source,
+    stored: &Stored<S::Hold>,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    match S::state(&stored.record) {
+        State::Held(_) => would_expire(stored, findings),
+        // It may have become what it is after it was asked how long it stays.
+        State::Tombstone if stored.expiry == Expiry::Never => {
+            let now = source.survey.expiries(std::slice::from_ref(&stored.name)).await?;
+            if now == [Expiry::Never] {
+                findings.add(Kind::NeverExpires, &*stored.name, "is finished, and stays for ever")?;
+            }
+            Ok(())
+        }
+        State::Tombstone => Ok(()),
+    }
+}

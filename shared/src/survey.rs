@@ -1,0 +1,158 @@
+//! Looking at everything that a store holds, page by page, while it is in use.
+//!
+//! Reads only, over the shared reader. A page is what Redis says at one moment; two pages are of two moments.
+//!
+//! Source of what a scan promises: <https://redis.io/docs/latest/commands/scan/#scan-guarantees>
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use fred::{
+    clients::Client,
+    interfaces::{ClientLike, KeysInterface, SortedSetsInterface},
+    types::{ClusterHash, CustomCommand},
+};
+
+use crate::{
+    engine::EngineError,
+    store::{CLAIM, unavailable},
+};
+
+/// How many keys a page names, about.
+const PAGE: u32 = 1_000;
+
+/// A read-only look at a store.
+#[derive(Clone)]
+pub struct Survey {
+    client: Client,
+}
+
+/// One page of a scan.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// What it names. A scan may name the same thing twice.
+    pub entries: Vec<T>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<String>,
+}
+
+/// How long a key stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// There is no such key.
+    Gone,
+    /// It stays.
+    Never,
+    /// Redis forgets it after this time.
+    In(Duration),
+}
+
+/// Where a scan begins.
+pub const START: &str = "0";
+
+impl Survey {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Which service made the store, and with how many partitions, in the words of the store's claim.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`], as for all calls here.
+    pub async fn claim(&self) -> Result<Option<String>, EngineError> {
+        self.client.get(CLAIM).await.map_err(unavailable)
+    }
+
+    /// Tells one run of the server from another: a scan's cursor means nothing to the next run.
+    pub async fn run_id(&self) -> Result<String, EngineError> {
+        let info: String = self
+            .client
+            .custom(command("INFO"), vec!["server"])
+            .await
+            .map_err(unavailable)?;
+        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+        run_id
+            .map(ToOwned::to_owned)
+            .ok_or_else(|| EngineError::Unavailable("INFO tells no run_id".into()))
+    }
+
+    /// One page of the keys whose names match a glob pattern.
+    pub async fn keys(&self, pattern: &str, from: &str) -> Result<Page<String>, EngineError> {
+        let (next, names): (String, Vec<Bytes>) = self
+            .client
+            .scan_page(from, pattern, Some(PAGE), None)
+            .await
+            .map_err(unavailable)?;
+        // Every key of ours is ASCII; a stranger's is to be named, not read.
+        let entries = names
+            .iter()
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect();
+        Ok(page(next, entries))
+    }
+
+    /// One page of an index's members with their scores.
+    pub async fn members(&self, index: &str, from: &str) -> Result<Page<(String, f64)>, EngineError> {
+        let arguments = vec![index.to_owned(), from.to_owned(), "COUNT".into(), PAGE.to_string()];
+        let (next, flat): (String, Vec<String>) = self
+            .client
+            .custom(command("ZSCAN"), arguments)
+            .await
+            .map_err(unavailable)?;
+        let entries = flat
+            .chunks_exact(2)
+            .map(|pair| (pair[0].clone(), pair[1].parse().unwrap_or(f64::NAN)))
+            .collect();
+        Ok(page(next, entries))
+    }
+
+    /// The score of an index's member, where it is one. What is no index has no members.
+    pub async fn score(&self, index: &str, member: &str) -> Result<Option<f64>, EngineError> {
+        match self.client.zscore(index, member).await {
+            Err(error) if error.details().starts_with("WRONGTYPE") => Ok(None),
+            scored => scored.map_err(unavailable),
+        }
+    }
+
+    /// What is stored under these keys, at one moment. `None` also where a key holds something else than text.
+    pub async fn read(&self, names: Vec<String>) -> Result<Vec<Option<Bytes>>, EngineError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.client.mget(names).await.map_err(unavailable)
+    }
+
+    /// What kind of thing a key holds, in Redis's words: string, zset, none.
+    pub async fn kind(&self, name: &str) -> Result<String, EngineError> {
+        self.client
+            .custom(command("TYPE"), vec![name])
+            .await
+            .map_err(unavailable)
+    }
+
+    /// How long these keys stay.
+    pub async fn expiries(&self, names: &[String]) -> Result<Vec<Expiry>, EngineError> {
+        let pipeline = self.client.pipeline();
+        for name in names {
+            pipeline.pttl::<(), _>(name.as_str()).await.map_err(unavailable)?;
+        }
+        let milliseconds: Vec<i64> = pipeline.all().await.map_err(unavailable)?;
+        let expiry = |milliseconds: i64| match milliseconds {
+            -2 => Expiry::Gone,
+            -1 => Expiry::Never,
+            _ => Expiry::In(Duration::from_millis(milliseconds.unsigned_abs())),
+        };
+        Ok(milliseconds.into_iter().map(expiry).collect())
+    }
+}
+
+fn page<T>(next: String, entries: Vec<T>) -> Page<T> {
+    Page {
+        entries,
+        next: (next != START).then_some(next),
+    }
+}
+
+fn command(name: &'static str) -> CustomCommand {
+    CustomCommand::new_static(name, ClusterHash::FirstKey, false)
+}
