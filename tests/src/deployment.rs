@@ -11,6 +11,8 @@ pub struct Setup {
     pub replicas: usize,
     /// Settings of every process, as environment variables.
     pub settings: Vec<(&'static str, String)>,
+    /// Settings of order's processes alone.
+    pub order_settings: Vec<(&'static str, String)>,
     /// Where order finds stock, instead of at stock's own addresses.
     pub stock_urls: Option<String>,
     /// Where order finds payment, instead of at payment's own addresses.
@@ -29,6 +31,7 @@ impl Default for Setup {
                 ("SAGA_DEADLINE_MS", "20000".into()),
                 ("RECOVERY_INTERVAL_MS", "50".into()),
             ],
+            order_settings: Vec::new(),
             stock_urls: None,
             payment_urls: None,
             order_redis: None,
@@ -44,12 +47,14 @@ pub struct Service {
     /// Where the other services' calls are served.
     pub internal: SocketAddr,
     settings: Vec<(&'static str, String)>,
+    /// What the processes before this one have logged.
+    earlier_logs: String,
     /// The running process.
     pub process: Process,
 }
 
 impl Service {
-    fn start(name: &'static str, redis_url: &str, mut settings: Vec<(&'static str, String)>) -> Self {
+    pub(crate) fn start(name: &'static str, redis_url: &str, mut settings: Vec<(&'static str, String)>) -> Self {
         let (public, internal) = (unused_address(), unused_address());
         settings.push(("REDIS_URL", redis_url.to_owned()));
         settings.push(("LISTEN", public.to_string()));
@@ -60,6 +65,7 @@ impl Service {
             public,
             internal,
             settings,
+            earlier_logs: String::new(),
             process,
         }
     }
@@ -80,8 +86,20 @@ impl Service {
 
     /// Starts the process again, after it was killed.
     pub async fn start_again(&mut self) {
-        self.process = spawn(self.name, &self.settings);
+        self.spawn_again();
         self.ready().await;
+    }
+
+    /// Starts the process again, and does not wait.
+    pub(crate) fn spawn_again(&mut self) {
+        self.earlier_logs = self.logs();
+        self.process = spawn(self.name, &self.settings);
+    }
+
+    /// All that the service has logged, its earlier processes included.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        format!("{}{}", self.earlier_logs, self.process.log())
     }
 
     /// The public base URL.
@@ -90,7 +108,8 @@ impl Service {
         format!("http://{}", self.public)
     }
 
-    async fn ready(&mut self) {
+    /// Waits until the service is ready.
+    pub(crate) async fn ready(&mut self) {
         let client = Client::of_one_origin(&self.origin());
         eventually(&format!("{} is ready", self.name), async || {
             assert!(
@@ -152,7 +171,7 @@ impl Deployment {
         };
         let mut stock = replicas("stock", &stock_redis.url(), &setup.settings);
         let mut payment = replicas("payment", &payment_redis.url(), &setup.settings);
-        let mut settings = setup.settings.clone();
+        let mut settings = [setup.settings.clone(), setup.order_settings].concat();
         settings.push(("STOCK_URLS", setup.stock_urls.unwrap_or_else(|| internal_urls(&stock))));
         settings.push((
             "PAYMENT_URLS",

@@ -1,7 +1,7 @@
 use std::{
     fs::File,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use tempfile::NamedTempFile;
@@ -12,15 +12,13 @@ use tempfile::NamedTempFile;
 /// Where it was not built.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the test's own path");
-    let folder = test.parent().and_then(|deps| deps.parent()).expect("a target folder");
-    let path = folder.join(name);
-    assert!(
-        path.exists(),
-        "{} is not built: run the tests with `cargo xtask test`",
-        path.display()
-    );
-    path
+    let this = std::env::current_exe().expect("this program's own path");
+    // A program lies beside the others; a test lies one folder deeper.
+    let beside = this.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    beside
+        .into_iter()
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| unreachable!("{name} is not built: run the tests with `cargo xtask test`"))
 }
 
 /// A running program. It is killed with the value; after a failed test the end of its log is shown.
@@ -75,12 +73,18 @@ impl Process {
         );
     }
 
-    /// Waits for the program to end by itself and tells whether it says that all was well.
+    /// The operating system's number of the program.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the program to end by itself, and returns how it did.
     ///
     /// # Panics
     /// Where it cannot be waited for.
-    pub fn wait(&mut self) -> bool {
-        self.child.wait().expect("a child").success()
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("a child")
     }
 
     /// Whether the program is still there.

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, process::Command};
+use std::{net::SocketAddr, process::Command, time::Duration};
 
 use tempfile::TempDir;
 use tokio::{
@@ -35,9 +35,38 @@ impl RedisServer {
         self.ready().await;
     }
 
-    /// Starts it again on its data so slowly that it answers LOADING for about a second, and does not wait.
-    pub fn start_loading(&mut self) {
-        self.process = spawn_with(self.address, &self.data, &["--key-load-delay", "5"]);
+    /// Starts it again on its data so slowly that it answers LOADING for about this time, and does not wait for the
+    /// end of it.
+    pub async fn start_loading(&mut self, about: Duration) {
+        // Redis sleeps that many microseconds a record; a record takes about a hundred bytes of the file.
+        let records = (self.appended_bytes() / 100).max(1);
+        let delay = about.as_micros() / u128::from(records);
+        self.process = spawn_with(
+            self.address,
+            &self.data,
+            &["--key-load-delay", &delay.max(1).to_string()],
+        );
+        eventually("redis-server listens", async || {
+            TcpStream::connect(self.address).await.ok()
+        })
+        .await;
+    }
+
+    /// How large its append-only file is.
+    ///
+    /// # Panics
+    /// Where it cannot be read.
+    #[must_use]
+    pub fn appended_bytes(&self) -> u64 {
+        let folder = std::fs::read_dir(self.data.path().join("appendonlydir")).expect("the append-only files");
+        let sizes = folder.map(|file| file.and_then(|file| file.metadata()).expect("a file").len());
+        sizes.max().unwrap_or_default()
+    }
+
+    /// The operating system's number of the server.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// Puts a folder where Redis would write the file of this name.
@@ -115,8 +144,10 @@ fn spawn(address: SocketAddr, data: &TempDir) -> Process {
 }
 
 fn spawn_with(address: SocketAddr, data: &TempDir, more: &[&str]) -> Process {
-    let mut command = Command::new("redis-server");
+    // A write past a limit on the file's size is an error to it then, as on a full disk, and no signal.
+    let mut command = Command::new("sh");
     command
+        .args(["-c", "trap '' XFSZ; exec redis-server \"$@\"", "redis-server"])
         .args([
             "--bind",
             &address.ip().to_string(),

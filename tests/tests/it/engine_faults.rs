@@ -267,7 +267,7 @@ async fn a_redis_that_loads_its_data_is_waited_for() {
     assert_eq!(increment(&engine).await.expect("an outcome"), 1);
     redis.run(&["DEBUG", "POPULATE", "200000"]).await;
     redis.kill();
-    redis.start_loading();
+    redis.start_loading(Duration::from_secs(1)).await;
     let waited = eventually("the lane heals", async || increment(&engine).await.ok()).await;
     assert_eq!(waited, 2);
     assert_eq!(counter(&store, "hot").await, 2);

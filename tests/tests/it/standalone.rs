@@ -157,7 +157,7 @@ async fn it_stops_cleanly_with_its_redis_servers_and_keeps_its_data() {
     assert_eq!(standalone.redis_servers().len(), 3);
     standalone.process.signal("TERM");
     assert!(
-        tokio::task::block_in_place(|| standalone.process.wait()),
+        tokio::task::block_in_place(|| standalone.process.wait().success()),
         "{}",
         standalone.process.log()
     );

@@ -1,0 +1,16 @@
+use std::process::Command;
+
+use crate::{
+    redis::ensure_redis,
+    run::{cargo, debug_binary, run},
+};
+
+/// Builds the services and the fault runner, and lets the one break the others.
+///
+/// # Errors
+/// Where a step fails, or a promise was broken.
+pub(crate) fn faults(options: &[String]) -> anyhow::Result<()> {
+    ensure_redis()?;
+    run(cargo().args(["build", "--quiet", "--workspace", "--bins"]))?;
+    run(Command::new(debug_binary("faults")).args(options))
+}
