@@ -1,0 +1,4 @@
+//! Models of the hard parts, explored exhaustively.
+
+mod engine;
+mod saga;
