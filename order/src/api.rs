@@ -11,7 +11,7 @@ use poem_openapi::{
 use shared::{
     amounts::Credits,
     bulk::{BatchInit, RecordCount},
-    http::{MALFORMED, Problem, Refused},
+    http::{OVERFLOW, Problem, Refused},
     ids::{ItemId, OrderId, UserId},
 };
 
@@ -19,7 +19,11 @@ use self::{
     payload::{CreatedOrder, FoundOrder, Pieces},
     problems::{ORDERS_BUSY, OrderProblems, added_problem, checkout_problem, no_price, unknown_item, unknown_order},
 };
-use crate::{Added, Checkout, Orders, decide::AddItemOutcome, random_orders::RandomOrders};
+use crate::{
+    Added, Checkout, Orders,
+    decide::AddItemOutcome,
+    random_orders::{Choices, RandomOrders},
+};
 
 /// The path that all operations lie below.
 pub const ROOT: &str = "/orders";
@@ -131,12 +135,12 @@ impl OrderApi {
     async fn batch_init(
         &self,
         n: Path<RecordCount>,
-        n_items: Path<RecordCount>,
-        n_users: Path<RecordCount>,
+        n_items: Path<Choices>,
+        n_users: Path<Choices>,
         item_price: Path<Credits>,
     ) -> Answer<Json<BatchInit>> {
-        let orders = RandomOrders::new(n_items.get(), n_users.get(), item_price.0)
-            .map_err(|error| Problem::new(&MALFORMED, error.to_string()))?;
+        let orders = RandomOrders::new(n_items.0, n_users.0, item_price.0)
+            .map_err(|error| Problem::new(&OVERFLOW, error.to_string()))?;
         match self.orders.init(n.0, orders).await? {
             0 => Ok(Json(BatchInit::of(n.0, "orders"))),
             busy => {

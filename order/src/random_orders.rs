@@ -1,9 +1,14 @@
 //! The orders that `batch_init` makes: two lines of one piece each, of random items, for random users.
 
+use std::str::FromStr;
+
+use poem_openapi::registry::MetaSchema;
 use rand::RngExt;
 use shared::{
     amounts::{Credits, Quantity},
+    bulk::MAX_RECORDS,
     ids::{ItemId, OrderId, UserId},
+    parameter,
     protocol::Line,
 };
 
@@ -19,27 +24,49 @@ pub struct RandomOrders {
     total: Credits,
 }
 
-/// There is nothing to choose from, or the total is too large.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadRandomOrders {
-    /// No items or no users.
-    #[error("there must be at least one item and one user to choose from")]
-    NothingToChoose,
-    /// Two pieces cost more than can be counted.
-    #[error("an order of {LINES} pieces at this price would cost more than can be counted")]
-    TotalTooLarge,
+/// Among how many records to choose: at least one.
+#[derive(Debug, Clone, Copy)]
+pub struct Choices(u32);
+
+/// The number is not one to choose among.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there are from 1 to {MAX_RECORDS} records to choose from")]
+pub struct BadChoices;
+
+impl FromStr for Choices {
+    type Err = BadChoices;
+
+    fn from_str(text: &str) -> Result<Self, BadChoices> {
+        match text.parse() {
+            Ok(count @ 1..=MAX_RECORDS) => Ok(Self(count)),
+            _ => Err(BadChoices),
+        }
+    }
 }
+
+parameter!(
+    Choices,
+    MetaSchema {
+        minimum: Some(1.0),
+        maximum: Some(MAX_RECORDS.into()),
+        ..MetaSchema::new_with_format("integer", "int32")
+    }
+);
+
+/// The pieces of an order cost more than can be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an order of {LINES} pieces at this price would cost more than can be counted")]
+pub struct TotalTooLarge;
 
 impl RandomOrders {
     /// Orders of the items "0" to "items - 1" at `price` each, for the users "0" to "users - 1".
-    pub fn new(items: u32, users: u32, price: Credits) -> Result<Self, BadRandomOrders> {
-        if items == 0 || users == 0 {
-            return Err(BadRandomOrders::NothingToChoose);
-        }
-        let total = price
-            .checked_times(Quantity::from(LINES))
-            .ok_or(BadRandomOrders::TotalTooLarge)?;
-        Ok(Self { items, users, total })
+    pub fn new(items: Choices, users: Choices, price: Credits) -> Result<Self, TotalTooLarge> {
+        let total = price.checked_times(Quantity::from(LINES)).ok_or(TotalTooLarge)?;
+        Ok(Self {
+            items: items.0,
+            users: users.0,
+            total,
+        })
     }
 
     /// The order with this number.

@@ -200,7 +200,7 @@ pub(crate) async fn orders_calls(client: &Client) {
     ] {
         post(absurd.into(), 400, "malformed").await;
     }
-    post(format!("/orders/batch_init/1/1/1/{MOST}"), 400, "malformed").await;
+    post(format!("/orders/batch_init/1/1/1/{MOST}"), 409, "overflow").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
