@@ -4,9 +4,12 @@
 //! Each test process has a loopback address of its own, made from its process id, so tests that run side
 //! by side never meet on a port. (Linux answers on all of 127.0.0.0/8.)
 
+mod auditor;
 mod client;
+mod clock;
 mod compose;
 mod deployment;
+pub mod faults;
 mod increment;
 mod process;
 mod proxy;
@@ -22,7 +25,9 @@ use std::{
 use tokio::time::Instant;
 
 pub use self::{
+    auditor::{Audit, Finding},
     client::{Answer, Client},
+    clock::Clock,
     compose::Compose,
     deployment::{Deployment, Service, Setup},
     increment::Increment,

@@ -1,7 +1,10 @@
 //! The README's commands. `cargo xtask` runs them.
 
+mod audit;
 mod bench;
 mod compose_test;
+mod faults;
+mod fuzz;
 mod redis;
 mod run;
 mod test;
@@ -25,6 +28,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Prove that the running standalone is consistent, or name every record that is off.
+    Audit {
+        /// Options of `holdfast audit`; `cargo xtask audit -- --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Install what is missing, and run the whole test suite.
     Test {
         /// What the test runner gets besides: a filter, for example.
@@ -33,6 +42,14 @@ enum Command {
     },
     /// Build and start the system of docker-compose.yml, break it under load, and check every promise.
     ComposeTest,
+    /// Break the services in every way that is known, under load, and check every promise.
+    Faults {
+        /// Options of the fault runner; `cargo xtask faults -- --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Fuzz every service by its OpenAPI document.
+    Fuzz,
     /// Install what is missing, build, and measure how fast checkouts are.
     Bench {
         /// Options of the load generator; `cargo xtask bench -- --help` lists them.
@@ -44,8 +61,11 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Options::parse().command {
         Command::Up { options } => up::up(&options),
+        Command::Audit { options } => audit::audit(&options),
         Command::Test { options } => test::test(&options),
         Command::ComposeTest => compose_test::compose_test(),
+        Command::Faults { options } => faults::faults(&options),
+        Command::Fuzz => fuzz::fuzz(),
         Command::Bench { options } => bench::bench(&options),
     }
 }

@@ -11,8 +11,17 @@ pub(crate) fn cargo() -> Command {
 
 /// Where a release build puts a binary.
 pub(crate) fn release_binary(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    target.join("release").join(name)
+    target().join("release").join(name)
+}
+
+/// Where a debug build puts a binary.
+pub(crate) fn debug_binary(name: &str) -> PathBuf {
+    target().join("debug").join(name)
+}
+
+/// Where builds go.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }
 
 /// Runs a command to its end.

@@ -1,10 +1,13 @@
 //! Tests of the running system. One binary, one module a topic.
 
+mod audit;
 mod compose;
 mod consistency;
 mod contract;
 mod engine;
 mod engine_faults;
+mod fuzz;
+mod hostile;
 mod recovery;
 mod saga;
 mod standalone;
