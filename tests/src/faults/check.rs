@@ -45,8 +45,30 @@ pub fn violations(operations: &[Operation], state: &FinalState) -> Vec<String> {
         };
         violations.extend(of_an_order(order, &operations, last));
     }
+    violations.extend(of_the_lines(operations, state));
     violations.extend(of_the_sums(state));
     violations
+}
+
+/// Every line that was added is in its order once; one whose answer was lost, or left it open, once or not at all.
+fn of_the_lines(operations: &[Operation], state: &FinalState) -> Vec<String> {
+    let mut added: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for operation in operations {
+        if let Call::AddItem(order) = &operation.call {
+            let (told, open) = added.entry(order).or_default();
+            match operation.told {
+                Told::Answer { status: 200, .. } => *told += 1,
+                Told::Answer { status: 503, .. } | Told::Nothing => *open += 1,
+                Told::Answer { .. } => {}
+            }
+        }
+    }
+    let off = added.into_iter().filter_map(|(order, (told, open))| {
+        let lines = state.orders.get(order)?.lines.len();
+        let right = (told..=told + open).contains(&lines);
+        (!right).then(|| format!("order {order} has {lines} lines; {told} were added, and {open} may have been"))
+    });
+    off.collect()
 }
 
 /// No answer may show a fault of the program, or a number below zero.
@@ -269,6 +291,23 @@ mod tests {
         let read = at(0, 1, Call::FindItem("i".into()), Told::Answer { status: 200, says });
         are(&[read], &state(false), &["an impossible answer"]);
         are(&[checkout(0, 9, 200)], &FinalState::default(), &["was lost"]);
+    }
+
+    #[test]
+    fn lines_that_were_lost_or_added_twice_are_violations() {
+        let says = || Says::Text(String::new());
+        let answered = |status| Told::Answer { status, says: says() };
+        let add = |told| at(0, 9, Call::AddItem("o".into()), told);
+        are(&[add(answered(200))], &state(false), &[]);
+        are(&[add(answered(503))], &state(false), &[]);
+        are(&[add(answered(200)), add(Told::Nothing)], &state(false), &[]);
+        are(&[add(answered(200)), add(answered(409))], &state(false), &[]);
+        are(
+            &[add(answered(200)), add(answered(200))],
+            &state(false),
+            &["has 1 lines"],
+        );
+        are(&[add(answered(429))], &state(false), &["has 1 lines"]);
     }
 
     #[test]
