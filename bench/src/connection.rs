@@ -1,6 +1,6 @@
 //! One keep-alive connection of one simulated client.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::{
     Method, Request, StatusCode,
     client::conn::http1::{self, SendRequest},
+    header::RETRY_AFTER,
 };
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -22,6 +23,8 @@ pub(crate) struct Connection {
 pub(crate) struct Answer {
     /// The status.
     pub(crate) status: StatusCode,
+    /// How long to wait before asking again, where the answer says so.
+    pub(crate) retry_after: Option<Duration>,
     /// The whole body.
     pub(crate) body: Bytes,
 }
@@ -69,8 +72,14 @@ impl Connection {
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();
+        let seconds = response.headers().get(RETRY_AFTER);
+        let seconds = seconds.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let body = response.into_body().collect().await?.to_bytes();
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            retry_after: seconds.map(Duration::from_secs),
+            body,
+        })
     }
 }
 
@@ -80,13 +89,18 @@ impl Answer {
     /// # Errors
     /// What the answer was instead.
     pub(crate) fn success(self) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            self.status.is_success(),
-            "answered {}: {}",
-            self.status,
-            String::from_utf8_lossy(&self.body)
-        );
+        anyhow::ensure!(self.status.is_success(), "answered {}", self.in_words());
         Ok(self)
+    }
+
+    /// The answer for a person who has to find out why.
+    pub(crate) fn in_words(&self) -> String {
+        format!("{}: {}", self.status, String::from_utf8_lossy(&self.body))
+    }
+
+    /// Whether it is this refusal: the status, and the last part of the problem's type.
+    pub(crate) fn is_problem(&self, status: StatusCode, slug: &str) -> bool {
+        self.status == status && String::from_utf8_lossy(&self.body).contains(slug)
     }
 
     /// A text field of the body.

@@ -10,7 +10,7 @@ use anyhow::ensure;
 use futures::future::try_join_all;
 use hdrhistogram::Histogram;
 
-use crate::{connection::Connection, scenario::Orders};
+use crate::{connection::Connection, scenario::Scenario, shop::Orders};
 
 /// Longer answers count as this long. In microseconds.
 const LONGEST: u64 = 60_000_000;
@@ -30,40 +30,67 @@ pub(crate) enum Pace {
         /// Checkouts a second.
         rate: u32,
     },
+    /// All arrive at the start, and wait for a free client: a checkout's time counts from the start.
+    AtOnce,
 }
 
 /// What the clients saw.
 pub(crate) struct Seen {
     /// How long each checkout took, in microseconds.
     pub(crate) latencies: Histogram<u64>,
+    /// How many of them were paid.
+    pub(crate) paid: u64,
     /// From the first request to the last answer.
     pub(crate) elapsed: Duration,
+}
+
+/// What one client saw.
+struct SeenByOne {
+    latencies: Histogram<u64>,
+    paid: u64,
+}
+
+/// Which checkouts are made, by how many clients, when, and for how long at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) scenario: Scenario,
+    pub(crate) clients: u32,
+    pub(crate) pace: Pace,
+    pub(crate) time: Duration,
 }
 
 /// Checks orders out until the time is over or the orders are used up.
 ///
 /// # Errors
-/// Where a checkout is not a success: every prepared order can be paid, so that is a fault.
-pub(crate) async fn check_out(
-    addresses: &[SocketAddr],
-    clients: u32,
-    pace: Pace,
-    time: Duration,
-    orders: &Orders,
-) -> anyhow::Result<Seen> {
-    let addresses = addresses.iter().cycle().take(clients as usize);
-    let connections = try_join_all(addresses.map(|address| Connection::open(*address))).await?;
-    let arrivals = Arrivals::start(pace, time);
+/// Where an answer is not one that the scenario expects: what can be paid is paid, so that is a fault.
+pub(crate) async fn check_out(addresses: &[SocketAddr], load: Load, orders: &Orders) -> anyhow::Result<Seen> {
+    let connections = connections(addresses, load.clients).await?;
+    let arrivals = Arrivals::start(load.pace, load.time);
     let clients = connections
         .into_iter()
-        .map(|client| keep_checking_out(client, &arrivals, orders));
+        .map(|client| keep_checking_out(client, &arrivals, load.scenario, orders));
     let each = try_join_all(clients).await?;
     let elapsed = arrivals.started.elapsed();
     let mut latencies = histogram()?;
+    let mut paid = 0;
     for client in each {
-        latencies.add(client)?;
+        latencies.add(client.latencies)?;
+        paid += client.paid;
     }
-    Ok(Seen { latencies, elapsed })
+    Ok(Seen {
+        latencies,
+        paid,
+        elapsed,
+    })
+}
+
+/// So many connections, to each address in turn.
+///
+/// # Errors
+/// Where nobody listens.
+pub(crate) async fn connections(addresses: &[SocketAddr], count: u32) -> anyhow::Result<Vec<Connection>> {
+    let addresses = addresses.iter().cycle().take(count as usize);
+    try_join_all(addresses.map(|address| Connection::open(*address))).await
 }
 
 /// Hands out the moments at which checkouts are to arrive.
@@ -88,6 +115,7 @@ impl Arrivals {
     async fn next(&self) -> Option<Instant> {
         let arrival = match self.pace {
             Pace::Closed => Instant::now(),
+            Pace::AtOnce => self.started,
             Pace::Open { rate } => {
                 let number = self.count.replace(self.count.get() + 1);
                 self.started + Duration::from_secs(1) * number / rate
@@ -107,26 +135,35 @@ impl Arrivals {
 async fn keep_checking_out(
     mut client: Connection,
     arrivals: &Arrivals,
+    scenario: Scenario,
     orders: &Orders,
-) -> anyhow::Result<Histogram<u64>> {
-    let mut latencies = histogram()?;
+) -> anyhow::Result<SeenByOne> {
+    let mut seen = SeenByOne {
+        latencies: histogram()?,
+        paid: 0,
+    };
     while let Some(arrival) = arrivals.next().await {
         let Some(order) = orders.borrow_mut().pop_front() else {
             break;
         };
         let path = format!("/orders/checkout/{order}");
         let answer = client.post(&path).await?;
-        latencies.saturating_record(u64::try_from(arrival.elapsed().as_micros())?);
-        ensure!(
-            answer.status.is_success(),
-            "{path} was answered {}: {}",
-            answer.status,
-            String::from_utf8_lossy(&answer.body)
-        );
+        record(&mut seen.latencies, arrival.elapsed());
+        ensure!(scenario.expects(&answer), "{path} was answered {}", answer.in_words());
+        seen.paid += u64::from(answer.status.is_success());
     }
-    Ok(latencies)
+    Ok(seen)
 }
 
-fn histogram() -> anyhow::Result<Histogram<u64>> {
+/// Counts one latency.
+pub(crate) fn record(latencies: &mut Histogram<u64>, latency: Duration) {
+    latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(LONGEST));
+}
+
+/// A histogram of latencies in microseconds.
+///
+/// # Errors
+/// None, as its bounds are right.
+pub(crate) fn histogram() -> anyhow::Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(1, LONGEST, DIGITS)?)
 }

@@ -1,22 +1,14 @@
-//! What is bought: the orders that a run checks out, prepared before its clock starts.
+//! What can be run, and which answers are right.
 
-use std::{cell::RefCell, collections::VecDeque, fmt, net::SocketAddr, rc::Rc};
+use std::fmt;
 
 use clap::ValueEnum;
-use futures::future::try_join_all;
-use rand::RngExt;
+use hyper::StatusCode;
 use serde::Serialize;
 
-use crate::{connection::Connection, system::Addresses};
+use crate::connection::Answer;
 
-/// How many items and users there are.
-const RECORDS: u32 = 100_000;
-/// So much of everything that no checkout is refused.
-const PLENTY: u32 = 1_000_000_000;
-/// How many connections prepare orders side by side.
-const PREPARERS: u32 = 64;
-
-/// Which items the orders hold. Each order has two lines of one piece.
+/// What is bought, and how the clients ask. Where nothing else is said, an order has two lines of one piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Scenario {
@@ -24,6 +16,36 @@ pub(crate) enum Scenario {
     Uniform,
     /// One line of every order is the same item.
     Hot,
+    /// 10,000 buyers of one item with 100 pieces arrive at once.
+    FlashSale,
+    /// No user has credit: every checkout is refused.
+    Refusals,
+    /// Of 100 calls, 80 look an item up, 15 add a line, and 5 check out.
+    Mixed,
+    /// Ten times as many callers as are served at once. Who is refused waits as told, and asks again.
+    Overload,
+}
+
+impl Scenario {
+    /// Whether this answer to a checkout is right.
+    pub(crate) fn expects(self, answer: &Answer) -> bool {
+        match self {
+            Self::Uniform | Self::Hot | Self::Mixed | Self::Overload => answer.status == StatusCode::OK,
+            Self::FlashSale => {
+                answer.status == StatusCode::OK || answer.is_problem(StatusCode::CONFLICT, "out-of-stock")
+            }
+            Self::Refusals => answer.is_problem(StatusCode::PAYMENT_REQUIRED, "insufficient-credit"),
+        }
+    }
+
+    /// What a second's count is of.
+    pub(crate) fn counted(self) -> &'static str {
+        match self {
+            Self::Refusals => "refused",
+            Self::FlashSale => "answered",
+            _ => "paid",
+        }
+    }
 }
 
 impl fmt::Display for Scenario {
@@ -31,60 +53,10 @@ impl fmt::Display for Scenario {
         formatter.pad(match self {
             Self::Uniform => "uniform",
             Self::Hot => "hot",
+            Self::FlashSale => "flash-sale",
+            Self::Refusals => "refusals",
+            Self::Mixed => "mixed",
+            Self::Overload => "overload",
         })
     }
-}
-
-/// Orders that nobody has checked out yet. Clients take the next one each.
-pub(crate) type Orders = Rc<RefCell<VecDeque<String>>>;
-
-impl Scenario {
-    /// Fills the services and creates `count` fresh orders.
-    ///
-    /// The orders are made through the API in both scenarios, so that they differ in their items alone.
-    ///
-    /// # Errors
-    /// Where a call is not a success.
-    pub(crate) async fn prepare(self, addresses: &Addresses, count: u32) -> anyhow::Result<Orders> {
-        for (address, path) in [
-            (addresses.payment, format!("/payment/batch_init/{RECORDS}/{PLENTY}")),
-            (addresses.stock, format!("/stock/batch_init/{RECORDS}/{PLENTY}/1")),
-        ] {
-            Connection::open(address).await?.post(&path).await?.success()?;
-        }
-        let orders = Orders::default();
-        try_join_all(
-            (0..PREPARERS)
-                .zip(addresses.order.iter().cycle())
-                .map(|(preparer, &address)| {
-                    let share = count / PREPARERS + u32::from(preparer < count % PREPARERS);
-                    self.create_orders(address, share, &orders)
-                }),
-        )
-        .await?;
-        Ok(orders)
-    }
-
-    async fn create_orders(self, address: SocketAddr, count: u32, orders: &Orders) -> anyhow::Result<()> {
-        let mut connection = Connection::open(address).await?;
-        for _ in 0..count {
-            let user = random_record();
-            let created = connection.post(&format!("/orders/create/{user}")).await?.success()?;
-            let order = created.text_field("order_id")?;
-            let first = match self {
-                Self::Uniform => random_record(),
-                Self::Hot => 0,
-            };
-            for item in [first, random_record()] {
-                let path = format!("/orders/addItem/{order}/{item}/1");
-                connection.post(&path).await?.success()?;
-            }
-            orders.borrow_mut().push_back(order);
-        }
-        Ok(())
-    }
-}
-
-fn random_record() -> u32 {
-    rand::rng().random_range(0..RECORDS)
 }

@@ -4,23 +4,22 @@ use std::{
     fmt, fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::connection::Connection;
+use crate::{
+    connection::Connection,
+    process::{Kind, Process, Usage},
+};
 
 const READY_PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-/// The unit of processor times in `/proc/<pid>/stat`, which Linux fixes for programs at 1/100 s (`USER_HZ`,
-/// see proc(5)).
-const TICK: Duration = Duration::from_millis(10);
-
 /// How Holdfast is put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -47,28 +46,24 @@ pub(crate) struct Addresses {
 /// data goes last.
 pub(crate) struct System {
     pub(crate) addresses: Addresses,
+    /// Where each process tells its metrics.
+    pub(crate) metrics: Vec<SocketAddr>,
     services: Vec<Process>,
     redis: Vec<Process>,
-    _data: TempDir,
+    data: TempDir,
 }
 
-/// A program that is ended with the value.
-struct Process(Child);
+/// The services, by the names of their data's folders.
+pub(crate) const SERVICES: [&str; 3] = ["order", "stock", "payment"];
 
-/// How much processor time the system has used since it was started.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct ProcessorTime {
-    /// The three services.
-    pub(crate) services: Duration,
-    /// Their redis-servers.
-    pub(crate) redis: Duration,
-}
-
-/// Where the programs under test are, and how soon a change is on disk.
+/// Where the programs under test are, and how they are set.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
     pub(crate) folder: PathBuf,
+    /// How soon a change is on disk.
     pub(crate) fsync: String,
+    /// Settings of the services that are not the defaults: environment variables.
+    pub(crate) settings: Vec<(&'static str, String)>,
 }
 
 impl System {
@@ -95,12 +90,14 @@ impl System {
             .arg(address.to_string())
             .arg("--data")
             .arg(data.path())
-            .args(["--fsync", &programs.fsync]);
+            .args(["--fsync", &programs.fsync])
+            .envs(programs.settings.iter().map(|(key, value)| (*key, value)));
         Ok(Self {
             addresses: Addresses::one(address),
-            services: vec![Process::start(&mut command)?],
+            metrics: vec![address],
+            services: vec![Process::start(Kind::Standalone, &mut command)?],
             redis: Vec::new(),
-            _data: data,
+            data,
         })
     }
 
@@ -108,29 +105,35 @@ impl System {
         let data = TempDir::new().context("no folder for the data")?;
         let mut redis = Vec::new();
         let mut services = Vec::new();
-        let mut start = |name: &str, participants: &[(&str, String)]| {
-            let folder = data.path().join(name);
+        let mut metrics = Vec::new();
+        let mut start = |kind: Kind, participants: &[(&str, String)]| {
+            let folder = data.path().join(kind.name());
             redis.push(redis_server(&folder, &programs.fsync)?);
             let url = format!("redis+unix://{}", folder.join("redis.sock").display());
             let mut public = Vec::new();
             let mut internal = Vec::new();
             for _ in 0..replicas {
                 let (listen, internal_listen) = (free_address()?, free_address()?);
-                let mut command = Command::new(programs.folder.join(name));
+                let mut command = Command::new(programs.folder.join(kind.name()));
                 command
                     .env("REDIS_URL", &url)
+                    .envs(programs.settings.iter().map(|(key, value)| (*key, value)))
                     .env("LISTEN", listen.to_string())
                     .env("INTERNAL_LISTEN", internal_listen.to_string())
                     .envs(participants.iter().map(|(key, value)| (*key, value)));
-                services.push(Process::start(&mut command)?);
+                services.push(Process::start(kind, &mut command)?);
+                metrics.push(listen);
                 public.push(listen);
                 internal.push(format!("http://{internal_listen}"));
             }
             anyhow::Ok((public, internal.join(",")))
         };
-        let (stock, stock_urls) = start("stock", &[])?;
-        let (payment, payment_urls) = start("payment", &[])?;
-        let (order, _) = start("order", &[("STOCK_URLS", stock_urls), ("PAYMENT_URLS", payment_urls)])?;
+        let (stock, stock_urls) = start(Kind::Stock, &[])?;
+        let (payment, payment_urls) = start(Kind::Payment, &[])?;
+        let (order, _) = start(
+            Kind::Order,
+            &[("STOCK_URLS", stock_urls), ("PAYMENT_URLS", payment_urls)],
+        )?;
         let addresses = Addresses {
             order,
             stock: *stock.first().context("no stock")?,
@@ -138,21 +141,19 @@ impl System {
         };
         Ok(Self {
             addresses,
+            metrics,
             services,
             redis,
-            _data: data,
+            data,
         })
     }
 
     async fn ready(&mut self) -> anyhow::Result<()> {
-        let addresses = &self.addresses;
-        for address in addresses.order.iter().chain([&addresses.stock, &addresses.payment]) {
+        for address in &self.metrics {
             let started = Instant::now();
             while !is_ready(*address).await {
                 for service in &mut self.services {
-                    if let Some(status) = service.0.try_wait()? {
-                        bail!("a service ended at once ({status})");
-                    }
+                    service.ensure_alive()?;
                 }
                 ensure!(started.elapsed() < READY_PATIENCE, "{address} does not get ready");
                 tokio::time::sleep(POLL).await;
@@ -161,30 +162,26 @@ impl System {
         Ok(())
     }
 
-    /// The processor time used so far, from the operating system's own accounting.
+    /// What each process has used so far.
     ///
     /// # Errors
     /// Where this is not Linux.
-    pub(crate) fn processor_time(&self) -> anyhow::Result<ProcessorTime> {
-        let mut time = ProcessorTime {
-            services: Duration::ZERO,
-            redis: Duration::ZERO,
-        };
-        for service in &self.services {
-            let pid = service.0.id();
-            time.services += processor_time(&pid.to_string())?;
-            // standalone's redis-servers. A child is listed with the thread that started it.
-            for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-                let children = fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
-                for child in children.split_whitespace() {
-                    time.redis += processor_time(child)?;
-                }
-            }
+    pub(crate) fn usage(&self) -> anyhow::Result<Vec<Usage>> {
+        let mut used = Vec::new();
+        for process in self.services.iter().chain(&self.redis) {
+            used.extend(process.usage()?);
         }
-        for redis in &self.redis {
-            time.redis += processor_time(&redis.0.id().to_string())?;
-        }
-        Ok(time)
+        Ok(used)
+    }
+
+    /// The folder of all data, with one for each service.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// The socket of a service's Redis.
+    pub(crate) fn redis_socket(&self, service: &str) -> PathBuf {
+        self.data().join(service).join("redis.sock")
     }
 }
 
@@ -195,41 +192,6 @@ impl Addresses {
             order: vec![origin],
             stock: origin,
             payment: origin,
-        }
-    }
-}
-
-impl Process {
-    fn start(command: &mut Command) -> anyhow::Result<Self> {
-        let child = command
-            .env("RUST_LOG", "warn")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("{} cannot be started", command.get_program().display()))?;
-        Ok(Self(child))
-    }
-}
-
-impl Drop for Process {
-    /// Ends the program in the way that lets it end what it has begun.
-    fn drop(&mut self) {
-        let pid = self.0.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status();
-        if !told.is_ok_and(|status| status.success()) {
-            // It may have ended by itself.
-            let _ = self.0.kill();
-        }
-        let _ = self.0.wait();
-    }
-}
-
-impl ProcessorTime {
-    /// What was used after `earlier`.
-    pub(crate) fn since(self, earlier: Self) -> Self {
-        Self {
-            services: self.services.saturating_sub(earlier.services),
-            redis: self.redis.saturating_sub(earlier.redis),
         }
     }
 }
@@ -262,7 +224,7 @@ fn redis_server(folder: &Path, fsync: &str) -> anyhow::Result<Process> {
         .arg(folder)
         .arg("--unixsocket")
         .arg(folder.join("redis.sock"));
-    Process::start(&mut command)
+    Process::start(Kind::Redis, &mut command)
 }
 
 async fn is_ready(address: SocketAddr) -> bool {
@@ -271,16 +233,6 @@ async fn is_ready(address: SocketAddr) -> bool {
     };
     let answer = connection.get("/health/ready").await;
     answer.is_ok_and(|answer| answer.status.is_success())
-}
-
-/// User and system time of one process: fields 14 and 15 of its stat, counted after the name, which may
-/// contain anything.
-fn processor_time(pid: &str) -> anyhow::Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, after_name) = stat.rsplit_once(')').context("no name in stat")?;
-    let mut fields = after_name.split_whitespace().skip(11);
-    let mut ticks = || -> anyhow::Result<u32> { Ok(fields.next().context("too few fields in stat")?.parse()?) };
-    Ok(TICK * (ticks()? + ticks()?))
 }
 
 /// A loopback port that nobody listens on now.

@@ -2,16 +2,18 @@ use std::{path::Path, process::Command};
 
 use crate::{
     redis::ensure_redis,
-    run::{cargo, release_binary, run},
+    run::{cargo, release_binary, run, target},
 };
 
-/// The load generator and what it measures.
-const PACKAGES: [&str; 5] = ["bench", "order", "payment", "standalone", "stock"];
+/// The load generator, what it measures, and the auditor that every run ends with.
+const PACKAGES: [&str; 6] = ["audit", "bench", "order", "payment", "standalone", "stock"];
 
 /// Builds the services and the load generator, and lets the one measure the others.
 ///
+/// The report goes to `target/bench`, where nothing else is said.
+///
 /// # Errors
-/// Where a step fails, or a checkout that had to succeed did not.
+/// Where a step fails, a checkout was not answered as it had to be, or an audit found something.
 pub(crate) fn bench(options: &[String]) -> anyhow::Result<()> {
     ensure_redis()?;
     println!("building Holdfast; the first time takes a few minutes");
@@ -20,5 +22,14 @@ pub(crate) fn bench(options: &[String]) -> anyhow::Result<()> {
         .args(PACKAGES.map(|name| format!("--package={name}"))))?;
     let bench = release_binary("bench");
     let programs = bench.parent().unwrap_or(Path::new("."));
-    run(Command::new(&bench).arg("--programs").arg(programs).args(options))
+    let mut command = Command::new(&bench);
+    command.arg("--programs").arg(programs);
+    for (option, file) in [("--json", "report.json"), ("--html", "report.html")] {
+        let with_value = format!("{option}=");
+        let said = |word: &String| word == option || word.starts_with(&with_value);
+        if !options.iter().any(said) {
+            command.arg(option).arg(target().join("bench").join(file));
+        }
+    }
+    run(command.args(options))
 }

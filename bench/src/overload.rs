@@ -1,0 +1,114 @@
+//! Ten times as many callers as the system serves at once. Who is refused waits as long as the answer says,
+//! and asks again for the same order.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use futures::future::try_join_all;
+use hdrhistogram::Histogram;
+use hyper::StatusCode;
+
+use crate::{
+    connection::Connection,
+    load::{Seen, connections, histogram, record},
+    shop::Orders,
+};
+
+/// The services' setting for how many calls they serve at once.
+pub(crate) const LIMIT_SETTING: &str = "MAX_CALLS";
+/// How many calls they serve at once in this scenario.
+pub(crate) const LIMIT: u32 = 256;
+/// How many callers there are.
+const CALLERS: u32 = 10 * LIMIT;
+
+/// What the callers saw.
+pub(crate) struct OverloadSeen {
+    /// The checkouts that were accepted; each one's time counts from the call that was.
+    pub(crate) accepted: Seen,
+    /// How long each refusal took, in microseconds.
+    pub(crate) refusals: Histogram<u64>,
+}
+
+/// Asks until the time is over or the orders are used up.
+///
+/// # Errors
+/// Where an answer is neither 200 nor a refusal that says when to ask again.
+pub(crate) async fn overload(
+    addresses: &[SocketAddr],
+    time: Duration,
+    orders: &Orders,
+) -> anyhow::Result<OverloadSeen> {
+    let connections = connections(addresses, CALLERS).await?;
+    let started = Instant::now();
+    let callers = connections.into_iter().map(|connection| {
+        let caller = Caller {
+            connection,
+            accepted: histogram()?,
+            refusals: histogram()?,
+        };
+        Ok(caller.keep_asking(started + time, orders))
+    });
+    let callers = callers.collect::<anyhow::Result<Vec<_>>>()?;
+    let each = try_join_all(callers).await?;
+    let (mut accepted, mut refusals) = (histogram()?, histogram()?);
+    for caller in each {
+        accepted.add(caller.accepted)?;
+        refusals.add(caller.refusals)?;
+    }
+    Ok(OverloadSeen {
+        accepted: Seen {
+            paid: accepted.len(),
+            latencies: accepted,
+            // The orders may have been used up before.
+            elapsed: started.elapsed().min(time),
+        },
+        refusals,
+    })
+}
+
+struct Caller {
+    connection: Connection,
+    accepted: Histogram<u64>,
+    refusals: Histogram<u64>,
+}
+
+impl Caller {
+    async fn keep_asking(mut self, end: Instant, orders: &Orders) -> anyhow::Result<Self> {
+        while Instant::now() < end {
+            let Some(order) = orders.borrow_mut().pop_front() else {
+                break;
+            };
+            self.ask_until_accepted(&order, end).await?;
+        }
+        Ok(self)
+    }
+
+    /// Gives the order up where the next call would lie past the end.
+    async fn ask_until_accepted(&mut self, order: &str, end: Instant) -> anyhow::Result<()> {
+        let path = format!("/orders/checkout/{order}");
+        loop {
+            let asked = Instant::now();
+            let answer = self.connection.post(&path).await?;
+            let latency = asked.elapsed();
+            match answer.status {
+                StatusCode::OK => {
+                    record(&mut self.accepted, latency);
+                    return Ok(());
+                }
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                    record(&mut self.refusals, latency);
+                    let wait = answer.retry_after;
+                    let wait = wait.with_context(|| format!("no Retry-After with {}", answer.in_words()))?;
+                    if Instant::now() + wait >= end {
+                        return Ok(());
+                    }
+                    tokio::time::sleep(wait).await;
+                }
+                _ => bail!("{path} was answered {}", answer.in_words()),
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What a redis-server says about itself, asked over its socket.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+};
+
+/// How many of a store's sagas are not finished, or paid and not settled yet.
+const COUNT_IN_FLIGHT: &str = "local count = 0 \
+    for _, key in ipairs(redis.call('KEYS', 'inflight:*')) do count = count + redis.call('ZCARD', key) end \
+    return count";
+/// Deletes the holds that the time would delete: those that expire.
+const EXPIRE_HOLDS: &str = "local cursor, count = '0', 0 \
+    repeat \
+    local found = redis.call('SCAN', cursor, 'MATCH', 'hold:*', 'COUNT', 1000) \
+    cursor = found[1] \
+    for _, key in ipairs(found[2]) do \
+    if redis.call('TTL', key) >= 0 then count = count + redis.call('DEL', key) end \
+    end \
+    until cursor == '0' \
+    return count";
+
+/// A server's counters. The first three only grow.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counters {
+    pub(crate) commands: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    /// What its data takes in memory, in bytes.
+    pub(crate) used_memory: u64,
+}
+
+/// Reads the counters of the server at `socket`.
+///
+/// # Errors
+/// Where it does not answer as Redis does.
+pub(crate) async fn counters(socket: &Path) -> anyhow::Result<Counters> {
+    let info = ask(socket, &["INFO"]).await?;
+    let field = |name: &str| -> anyhow::Result<u64> {
+        let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        Ok(value.with_context(|| format!("no {name} in INFO"))?.trim().parse()?)
+    };
+    Ok(Counters {
+        commands: field("total_commands_processed")?,
+        bytes_in: field("total_net_input_bytes")?,
+        bytes_out: field("total_net_output_bytes")?,
+        used_memory: field("used_memory")?,
+    })
+}
+
+/// How many sagas of order's server at `socket` are not finished, or paid and not settled yet.
+///
+/// # Errors
+/// As [`counters`].
+pub(crate) async fn in_flight(socket: &Path) -> anyhow::Result<u64> {
+    Ok(ask(socket, &["EVAL", COUNT_IN_FLIGHT, "0"]).await?.parse()?)
+}
+
+/// Does now what the server at `socket` would do when the grace time of finished sagas is over: it forgets their
+/// holds. Returns how many there were.
+///
+/// # Errors
+/// As [`counters`].
+pub(crate) async fn expire_holds(socket: &Path) -> anyhow::Result<u64> {
+    Ok(ask(socket, &["EVAL", EXPIRE_HOLDS, "0"]).await?.parse()?)
+}
+
+/// One command and its answer: a text or a whole number.
+async fn ask(socket: &Path, words: &[&str]) -> anyhow::Result<String> {
+    let stream = UnixStream::connect(socket)
+        .await
+        .with_context(|| format!("{} cannot be reached", socket.display()))?;
+    let mut stream = BufReader::new(stream);
+    let mut command = format!("*{}\r\n", words.len());
+    for word in words {
+        command.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+    }
+    stream.write_all(command.as_bytes()).await?;
+    let mut head = String::new();
+    stream.read_line(&mut head).await?;
+    let head = head.trim_end();
+    if let Some(number) = head.strip_prefix(':') {
+        return Ok(number.to_owned());
+    }
+    let length = head.strip_prefix('$').and_then(|length| length.parse().ok());
+    ensure!(length.is_some(), "Redis answered {head:?}");
+    let mut text = vec![0; length.unwrap_or_default()];
+    stream.read_exact(&mut text).await?;
+    Ok(String::from_utf8(text)?)
+}
