@@ -74,11 +74,12 @@ async fn ask(socket: &Path, words: &[&str]) -> anyhow::Result<String> {
         .await
         .with_context(|| format!("{} cannot be reached", socket.display()))?;
     let mut stream = BufReader::new(stream);
-    let mut command = format!("*{}\r\n", words.len());
-    for word in words {
-        command.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-    }
-    stream.write_all(command.as_bytes()).await?;
+    let words_sent = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    let command: Vec<String> = [format!("*{}\r\n", words.len())]
+        .into_iter()
+        .chain(words_sent)
+        .collect();
+    stream.write_all(command.concat().as_bytes()).await?;
     let mut head = String::new();
     stream.read_line(&mut head).await?;
     let head = head.trim_end();

@@ -1,6 +1,7 @@
 //! The figures as text, for a terminal.
 
 use crate::{
+    gauges::Costs,
     run::{Details, Run},
     summary::{Spread, by_experiment, spread},
     targets::{Reached, Verdict},
@@ -37,7 +38,7 @@ pub(crate) fn of_runs(runs: &[Run]) -> String {
             latency.p99,
             latency.p999,
             latency.max,
-            cost(costs.map(crate::gauges::Costs::processor_services)),
+            cost(costs.map(Costs::processor_services)),
             cost(costs.map(|costs| costs.processor_total() - costs.processor_services())),
             costs.map_or_else(|| "-".into(), |costs| format!("{:.0}", costs.lanes.conflicts)),
             cost(costs.map(|costs| costs.lanes.mean_batch)),
@@ -112,7 +113,7 @@ pub(crate) fn details(run: &Run) -> Option<String> {
         } => Some(format!(
             "{experiment}: accepted {ratio_to_peak:.2} of the peak of {peak_per_second:.0}/s; {refused} refused, \
              the slowest in {slowest_refusal_ms:.0} ms; memory peak {:.0} MB",
-            run.costs.as_ref().map_or(0.0, |costs| costs.memory_peak())
+            run.costs.as_ref().map_or(0.0, Costs::memory_peak)
         )),
     }
 }

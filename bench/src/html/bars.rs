@@ -55,15 +55,15 @@ impl Bar {
 
     fn draw(&self, top: f64, scale: f64, unit: &str) -> String {
         let (middle, baseline) = (top + THICKNESS / 2.0, top + THICKNESS - 4.0);
-        let mut drawn = format!(
+        let mut drawn = vec![format!(
             "<text x=\"{}\" y=\"{baseline}\" text-anchor=\"end\">{}</text>",
             LEFT - 10.0,
             escaped(&self.name)
-        );
+        )];
         let mut left = LEFT;
         for part in &self.parts {
             let width = part.value.max(0.0) * scale;
-            drawn.push_str(&format!(
+            drawn.push(format!(
                 "<rect class=\"f{}\" x=\"{left:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{THICKNESS}\" rx=\"2\">\
                  <title>{}: {} {unit}</title></rect>",
                 part.colour,
@@ -74,18 +74,18 @@ impl Bar {
         }
         if let Some((least, most)) = self.range {
             let (from, to) = (LEFT + least * scale, LEFT + most * scale);
-            drawn.push_str(&format!(
+            drawn.push(format!(
                 "<path class=\"whisker\" d=\"M{from:.1} {middle}H{to:.1}M{from:.1} {}v8M{to:.1} {}v8\"/>",
                 middle - 4.0,
                 middle - 4.0
             ));
         }
-        drawn.push_str(&format!(
+        drawn.push(format!(
             "<text x=\"{:.1}\" y=\"{baseline}\">{} <tspan class=\"soft\">{}</tspan></text>",
             LEFT + self.end() * scale + 8.0,
             figure(self.total()),
             escaped(&self.note)
         ));
-        drawn
+        drawn.concat()
     }
 }

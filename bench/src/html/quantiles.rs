@@ -39,11 +39,11 @@ pub(super) fn quantiles(lines: &[Line]) -> String {
     let least = values().fold(f64::INFINITY, f64::min).max(0.01).log10().floor();
     let most = values().fold(0.1, f64::max).log10().ceil().max(least + 1.0);
     let y = |value: f64| TOP + (most - value.max(0.01).log10()) / (most - least) * (HEIGHT - TOP - BOTTOM);
-    let mut drawn = String::new();
+    let mut drawn = Vec::new();
     let mut power = least;
     while power <= most {
         let value = 10f64.powf(power);
-        drawn.push_str(&format!(
+        drawn.push(format!(
             "<path class=\"grid\" d=\"M{LEFT} {top:.1}H{end}\"/>\
              <text class=\"soft\" x=\"{x}\" y=\"{baseline:.1}\" text-anchor=\"end\">{value} ms</text>",
             top = y(value),
@@ -55,7 +55,7 @@ pub(super) fn quantiles(lines: &[Line]) -> String {
     }
     for (quantile, name) in NAMED {
         let x = x(quantile);
-        drawn.push_str(&format!(
+        drawn.push(format!(
             "<path class=\"grid\" d=\"M{x:.1} {TOP}V{bottom}\"/>\
              <text class=\"soft\" x=\"{x:.1}\" y=\"{baseline}\" text-anchor=\"middle\">{name}</text>",
             bottom = HEIGHT - BOTTOM,
@@ -63,9 +63,12 @@ pub(super) fn quantiles(lines: &[Line]) -> String {
         ));
     }
     for line in lines {
-        drawn.push_str(&line.draw(y));
+        drawn.push(line.draw(y));
     }
-    format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">{drawn}</svg>")
+    format!(
+        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">{}</svg>",
+        drawn.concat()
+    )
 }
 
 impl Line {

@@ -34,10 +34,9 @@ const COLUMNS: [Column; 15] = [
 
 /// All experiments.
 pub(super) fn figures(runs: &[Run]) -> String {
-    let heads: String = COLUMNS
-        .iter()
+    let heads = COLUMNS
         .map(|(name, _)| format!("<th class=\"number\">{name}</th>"))
-        .collect();
+        .concat();
     let rows = by_experiment(runs).into_iter().map(|(experiment, runs)| {
         let cells = COLUMNS.iter().map(|(_, value)| cell(spread(&runs, value)));
         format!(
