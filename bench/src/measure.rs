@@ -1,7 +1,6 @@
 //! Makes the planned runs: each on a system of its own, on fresh data.
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -18,7 +17,7 @@ use crate::{
     plan::{Arrive, Case, Plan, Target},
     process::Usage,
     redis,
-    run::{Details, Experiment, Latency, Run},
+    run::{Details, Experiment, Latency, Run, Settled},
     scenario::Scenario,
     shop::{PIECES_ON_SALE, Shop},
     summary::Spread,
@@ -98,9 +97,20 @@ impl Measurement {
             let after = Gauges::read(&own.system).await?;
             run.costs = Some(after.since(&before, &own.idle, run.checkouts));
             let paid = run.paid + peak.map_or(0, |peak| peak.paid);
+            let settled = if case.settled {
+                let gauges = when_settled(&own.system).await?;
+                Some(gauges.since(&before, &own.idle, run.checkouts))
+            } else {
+                None
+            };
             run.audit = Some(audit(&self.programs, own.system.data(), paid).await?);
-            if case.after_grace {
-                run.stored_bytes_after_grace = Some(stored_after_grace(&own.system, &before, run.checkouts).await?);
+            if let Some(settled) = settled {
+                let after_grace = after_grace(&own.system).await?;
+                run.settled = Some(Settled {
+                    processor_us: settled.processor_total(),
+                    redis_commands: settled.redis_commands,
+                    stored_bytes_after_grace: after_grace.stored_since(&before, run.checkouts),
+                });
             }
         }
         Ok(run)
@@ -223,23 +233,23 @@ async fn flash_sale(load: Load, addresses: &Addresses, shop: &Shop) -> anyhow::R
     Ok((seen, details))
 }
 
-/// What Redis keeps of each checkout when the time for which finished sagas are remembered is over. Nobody waits
-/// that long: once all sagas are settled, what would expire is deleted.
-async fn stored_after_grace(
-    system: &System,
-    before: &Gauges,
-    checkouts: u64,
-) -> anyhow::Result<BTreeMap<&'static str, f64>> {
+/// Waits until every paid saga is settled, and reads the gauges then.
+async fn when_settled(system: &System) -> anyhow::Result<Gauges> {
     let started = Instant::now();
     while redis::in_flight(&system.redis_socket("order")).await? > 0 {
         ensure!(started.elapsed() < SETTLE_PATIENCE, "the paid sagas are not settled");
         tokio::time::sleep(POLL).await;
     }
+    Gauges::read(system).await
+}
+
+/// Reads the gauges as they would be when the time for which finished sagas are remembered is over. Nobody waits that
+/// long: what would expire is deleted.
+async fn after_grace(system: &System) -> anyhow::Result<Gauges> {
     for service in SERVICES {
         redis::expire_holds(&system.redis_socket(service)).await?;
     }
-    let after = Gauges::read(system).await?;
-    Ok(after.stored_since(before, checkouts))
+    Gauges::read(system).await
 }
 
 impl Case {

@@ -53,6 +53,7 @@ pub(crate) async fn overload(
     });
     let callers = callers.collect::<anyhow::Result<Vec<_>>>()?;
     let each = try_join_all(callers).await?;
+    let elapsed = started.elapsed();
     let (mut accepted, mut refusals) = (histogram()?, histogram()?);
     for caller in each {
         accepted.add(caller.accepted)?;
@@ -62,8 +63,7 @@ pub(crate) async fn overload(
         accepted: Seen {
             paid: accepted.len(),
             latencies: accepted,
-            // The orders may have been used up before.
-            elapsed: started.elapsed().min(time),
+            elapsed,
         },
         refusals,
     })
