@@ -10,6 +10,7 @@
 
 mod audit;
 mod connection;
+mod figures;
 mod gauges;
 mod html;
 mod lanes;

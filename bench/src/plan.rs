@@ -78,7 +78,10 @@ fn chosen(options: &Options) -> Plan {
         let case = |target| Case {
             target,
             fsync: options.fsync.clone(),
-            arrive: options.rate.map_or(Arrive::Closed, Arrive::At),
+            arrive: match options.rate {
+                Some(rate) if scenario.can_be_paced() => Arrive::At(rate),
+                _ => Arrive::Closed,
+            },
             rounds,
             ..Case::new(options, scenario, 10, 100_000)
         };

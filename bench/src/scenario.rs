@@ -38,6 +38,11 @@ impl Scenario {
         }
     }
 
+    /// Whether checkouts can arrive at a fixed rate. The others have a pace of their own.
+    pub(crate) fn can_be_paced(self) -> bool {
+        matches!(self, Self::Uniform | Self::Hot | Self::Refusals)
+    }
+
     /// What a second's count is of.
     pub(crate) fn counted(self) -> &'static str {
         match self {

@@ -3,11 +3,14 @@
 use serde::Serialize;
 
 use crate::{
-    run::{Details, Experiment, Run},
-    scenario::Scenario,
+    figures::{
+        ALWAYS, HOT, HOT_REPLICAS, HOT_SEPARATE, OPEN, OVERLOAD, SALE, SEPARATE, UNIFORM, all_answered, figures,
+        idle_memory, overload_ratio, p99, processor_time, processor_time_settled, rate, ratios, slowest_refusal,
+        stored_after_grace,
+    },
+    run::Run,
     summary::Spread,
 };
-
 /// One row of the table of targets.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Goal {
@@ -71,7 +74,7 @@ const GOALS: [Goal; 14] = [
         better: Better::Less,
         target: 150.0,
         beyond: Some(90.0),
-        figures: |runs| figures(runs, UNIFORM, |run| Some(run.costs.as_ref()?.processor_total())),
+        figures: |runs| figures(runs, UNIFORM, processor_time),
     },
     Goal {
         what: "the same, until every hold is settled",
@@ -80,7 +83,7 @@ const GOALS: [Goal; 14] = [
         better: Better::Less,
         target: 150.0,
         beyond: Some(90.0),
-        figures: |runs| figures(runs, UNIFORM, |run| Some(run.settled.as_ref()?.processor_us)),
+        figures: |runs| figures(runs, UNIFORM, processor_time_settled),
     },
     Goal {
         what: "fsync always, ratio to everysec",
@@ -183,19 +186,6 @@ const GOALS: [Goal; 14] = [
     },
 ];
 
-/// Which experiment a figure comes from: scenario, system, fsync, and whether it is an open loop.
-type Source = (Scenario, &'static str, &'static str, bool);
-
-const UNIFORM: Source = (Scenario::Uniform, "standalone", "everysec", false);
-const ALWAYS: Source = (Scenario::Uniform, "standalone", "always", false);
-const OPEN: Source = (Scenario::Uniform, "standalone", "everysec", true);
-const HOT: Source = (Scenario::Hot, "standalone", "everysec", false);
-const SALE: Source = (Scenario::FlashSale, "standalone", "everysec", false);
-const OVERLOAD: Source = (Scenario::Overload, "standalone", "everysec", false);
-const SEPARATE: Source = (Scenario::Uniform, "separate", "everysec", false);
-const HOT_SEPARATE: Source = (Scenario::Hot, "separate", "everysec", false);
-const HOT_REPLICAS: Source = (Scenario::Hot, "replicas", "everysec", false);
-
 /// Every goal with what the runs say about it.
 pub(crate) fn reached(runs: &[Run]) -> Vec<Reached> {
     let reached = |goal: &Goal| {
@@ -225,69 +215,41 @@ impl Goal {
     }
 }
 
-impl Experiment {
-    fn is(&self, (scenario, system, fsync, open_loop): Source) -> bool {
-        self.scenario == scenario
-            && self.system == system
-            && self.fsync.as_deref() == Some(fsync)
-            && self.open_loop == open_loop
+#[cfg(test)]
+mod tests {
+    use super::{Better, GOALS, Goal, Verdict};
+
+    #[test]
+    fn what_lies_beyond_a_goal_is_better_than_its_target() {
+        for Goal {
+            what,
+            better,
+            target,
+            beyond,
+            ..
+        } in GOALS
+        {
+            let gain = |beyond: f64| match better {
+                Better::More => beyond - target,
+                Better::Less => target - beyond,
+            };
+            assert!(beyond.is_none_or(|beyond| gain(beyond) > 0.0), "{what}");
+        }
     }
-}
 
-fn figures(runs: &[Run], source: Source, figure: impl Fn(&Run) -> Option<f64>) -> Vec<f64> {
-    runs.iter()
-        .filter(|run| run.experiment.is(source))
-        .filter_map(figure)
-        .collect()
-}
-
-/// The ratio of two rates in each round that has both: minutes apart, the machine itself may be faster or slower.
-fn ratios(runs: &[Run], part: Source, whole: Source) -> Vec<f64> {
-    let in_round = |round| runs.iter().find(|run| run.round == round && run.experiment.is(whole));
-    runs.iter()
-        .filter(|run| run.experiment.is(part))
-        .filter_map(|run| Some(run.checkouts_per_second / in_round(run.round)?.checkouts_per_second))
-        .collect()
-}
-
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "a figure that every run has, beside those that some have"
-)]
-fn rate(run: &Run) -> Option<f64> {
-    Some(run.checkouts_per_second)
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "likewise")]
-fn p99(run: &Run) -> Option<f64> {
-    Some(run.latency_ms.p99)
-}
-
-fn idle_memory(run: &Run) -> Option<f64> {
-    Some(run.costs.as_ref()?.idle_memory())
-}
-
-fn stored_after_grace(run: &Run) -> Option<f64> {
-    Some(run.settled.as_ref()?.stored_bytes_after_grace.values().sum())
-}
-
-fn all_answered(run: &Run) -> Option<f64> {
-    match run.details {
-        Details::FlashSale { all_answered_s, .. } => Some(all_answered_s),
-        _ => None,
-    }
-}
-
-fn overload_ratio(run: &Run) -> Option<f64> {
-    match run.details {
-        Details::Overload { ratio_to_peak, .. } => Some(ratio_to_peak),
-        _ => None,
-    }
-}
-
-fn slowest_refusal(run: &Run) -> Option<f64> {
-    match run.details {
-        Details::Overload { slowest_refusal_ms, .. } => Some(slowest_refusal_ms / 1e3),
-        _ => None,
+    #[test]
+    fn a_figure_is_judged_in_its_own_direction() {
+        let verdicts = |better, figures: [f64; 3]| {
+            let goal = Goal {
+                better,
+                target: 2.0,
+                beyond: Some(if better == Better::More { 3.0 } else { 1.0 }),
+                ..GOALS[0]
+            };
+            figures.map(|figure| goal.judge(figure))
+        };
+        let expected = [Verdict::Missed, Verdict::Met, Verdict::Beyond];
+        assert_eq!(verdicts(Better::More, [1.9, 2.0, 3.0]), expected);
+        assert_eq!(verdicts(Better::Less, [2.1, 2.0, 1.0]), expected);
     }
 }
