@@ -65,11 +65,6 @@ pub(crate) fn processor_time(run: &Run) -> Option<f64> {
     Some(run.costs.as_ref()?.processor_total())
 }
 
-/// The same, when every saga was settled.
-pub(crate) fn processor_time_settled(run: &Run) -> Option<f64> {
-    Some(run.settled.as_ref()?.processor_us)
-}
-
 /// Of the largest service, in MB.
 pub(crate) fn idle_memory(run: &Run) -> Option<f64> {
     Some(run.costs.as_ref()?.idle_memory())
@@ -77,7 +72,7 @@ pub(crate) fn idle_memory(run: &Run) -> Option<f64> {
 
 /// In all Redis servers, in bytes for each checkout.
 pub(crate) fn stored_after_grace(run: &Run) -> Option<f64> {
-    Some(run.settled.as_ref()?.stored_bytes_after_grace.values().sum())
+    Some(run.stored_bytes_after_grace.as_ref()?.values().sum())
 }
 
 /// Until the last buyer of a flash sale had an answer, in seconds.

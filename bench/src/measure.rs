@@ -1,9 +1,6 @@
 //! Makes the planned runs: each on a system of its own, on fresh data.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, ensure};
 
@@ -17,7 +14,7 @@ use crate::{
     plan::{Arrive, Case, Plan, Target},
     process::Usage,
     redis,
-    run::{Details, Experiment, Latency, Run, Settled},
+    run::{Details, Experiment, Latency, Run},
     scenario::Scenario,
     shop::{PIECES_ON_SALE, Shop},
     summary::Spread,
@@ -26,10 +23,6 @@ use crate::{
 
 /// How many connections the buyers of a flash sale share.
 const SALE_CONNECTIONS: u32 = 1_000;
-/// How long paid sagas may take to be settled. They are left alone for as long as a driver's lease first.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(250);
-
 /// The runs, one after another.
 pub(crate) struct Measurement {
     pub(crate) programs: PathBuf,
@@ -97,20 +90,10 @@ impl Measurement {
             let after = Gauges::read(&own.system).await?;
             run.costs = Some(after.since(&before, &own.idle, run.checkouts));
             let paid = run.paid + peak.map_or(0, |peak| peak.paid);
-            let settled = if case.settled {
-                let gauges = when_settled(&own.system).await?;
-                Some(gauges.since(&before, &own.idle, run.checkouts))
-            } else {
-                None
-            };
             run.audit = Some(audit(&self.programs, own.system.data(), paid).await?);
-            if let Some(settled) = settled {
-                let after_grace = after_grace(&own.system).await?;
-                run.settled = Some(Settled {
-                    processor_us: settled.processor_total(),
-                    redis_commands: settled.redis_commands,
-                    stored_bytes_after_grace: after_grace.stored_since(&before, run.checkouts),
-                });
+            if case.after_grace {
+                let forgotten = after_grace(&own.system).await?;
+                run.stored_bytes_after_grace = Some(forgotten.stored_since(&before, run.checkouts));
             }
         }
         Ok(run)
@@ -233,21 +216,11 @@ async fn flash_sale(load: Load, addresses: &Addresses, shop: &Shop) -> anyhow::R
     Ok((seen, details))
 }
 
-/// Waits until every paid saga is settled, and reads the gauges then.
-async fn when_settled(system: &System) -> anyhow::Result<Gauges> {
-    let started = Instant::now();
-    while redis::in_flight(&system.redis_socket("order")).await? > 0 {
-        ensure!(started.elapsed() < SETTLE_PATIENCE, "the paid sagas are not settled");
-        tokio::time::sleep(POLL).await;
-    }
-    Gauges::read(system).await
-}
-
-/// Reads the gauges as they would be when the time for which finished sagas are remembered is over. Nobody waits that
-/// long: what would expire is deleted.
+/// Reads the gauges as they are when the time for which finished sagas are remembered is over. Nobody waits that
+/// long: what would be forgotten is deleted.
 async fn after_grace(system: &System) -> anyhow::Result<Gauges> {
     for service in SERVICES {
-        redis::expire_holds(&system.redis_socket(service)).await?;
+        redis::forget_sagas(&system.redis_socket(service)).await?;
     }
     Gauges::read(system).await
 }

@@ -8,19 +8,16 @@ use tokio::{
     net::UnixStream,
 };
 
-/// How many of a store's sagas are not finished, or paid and not settled yet.
-const COUNT_IN_FLIGHT: &str = "local count = 0 \
-    for _, key in ipairs(redis.call('KEYS', 'inflight:*')) do count = count + redis.call('ZCARD', key) end \
-    return count";
-/// Deletes the holds that the time would delete: those that expire.
-const EXPIRE_HOLDS: &str = "local cursor, count = '0', 0 \
+/// Deletes the holds of finished sagas, and the index that remembers to delete them.
+const FORGET_SAGAS: &str = "local count = 0 \
+    for _, pattern in ipairs({'hold:*', 'inflight:*'}) do \
+    local cursor = '0' \
     repeat \
-    local found = redis.call('SCAN', cursor, 'MATCH', 'hold:*', 'COUNT', 1000) \
+    local found = redis.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000) \
     cursor = found[1] \
-    for _, key in ipairs(found[2]) do \
-    if redis.call('TTL', key) >= 0 then count = count + redis.call('DEL', key) end \
-    end \
+    for _, key in ipairs(found[2]) do count = count + redis.call('DEL', key) end \
     until cursor == '0' \
+    end \
     return count";
 
 /// A server's counters. The first three only grow.
@@ -51,21 +48,13 @@ pub(crate) async fn counters(socket: &Path) -> anyhow::Result<Counters> {
     })
 }
 
-/// How many sagas of order's server at `socket` are not finished, or paid and not settled yet.
+/// Leaves the server at `socket` with what it has when the grace time of finished sagas is over: without their holds.
+/// Only for a system whose sagas are all finished, and that nobody uses any more. Returns how many keys went.
 ///
 /// # Errors
 /// As [`counters`].
-pub(crate) async fn in_flight(socket: &Path) -> anyhow::Result<u64> {
-    Ok(ask(socket, &["EVAL", COUNT_IN_FLIGHT, "0"]).await?.parse()?)
-}
-
-/// Does now what the server at `socket` would do when the grace time of finished sagas is over: it forgets their
-/// holds. Returns how many there were.
-///
-/// # Errors
-/// As [`counters`].
-pub(crate) async fn expire_holds(socket: &Path) -> anyhow::Result<u64> {
-    Ok(ask(socket, &["EVAL", EXPIRE_HOLDS, "0"]).await?.parse()?)
+pub(crate) async fn forget_sagas(socket: &Path) -> anyhow::Result<u64> {
+    Ok(ask(socket, &["EVAL", FORGET_SAGAS, "0"]).await?.parse()?)
 }
 
 /// One command and its answer: a text or a whole number.

@@ -56,8 +56,9 @@ pub(crate) struct Run {
     pub(crate) details: Details,
     /// What it cost, where the system is this program's own.
     pub(crate) costs: Option<Costs>,
-    /// What it cost when all of its sagas were settled, where that was waited for.
-    pub(crate) settled: Option<Settled>,
+    /// By how many bytes each service's Redis has grown for each checkout when, after the grace time, the holds are
+    /// forgotten; where that was measured.
+    pub(crate) stored_bytes_after_grace: Option<BTreeMap<&'static str, f64>>,
     /// What the auditor found, where the system is this program's own.
     pub(crate) audit: Option<Audit>,
 }
@@ -69,18 +70,6 @@ pub(crate) struct Latency {
     pub(crate) p99: f64,
     pub(crate) p999: f64,
     pub(crate) max: f64,
-}
-
-/// What a run cost when all of its sagas were settled: that is done some seconds after they are paid, so a short
-/// run leaves much of it behind. For each checkout.
-#[derive(Debug, Serialize)]
-pub(crate) struct Settled {
-    /// Processor time of services and Redis by then, in microseconds.
-    pub(crate) processor_us: f64,
-    /// Commands that the Redis servers processed by then.
-    pub(crate) redis_commands: f64,
-    /// By how many bytes each service's Redis has grown when, after the grace time, its holds are forgotten.
-    pub(crate) stored_bytes_after_grace: BTreeMap<&'static str, f64>,
 }
 
 /// What only some scenarios measure.
@@ -139,7 +128,7 @@ impl Run {
                 .collect(),
             details: Details::None,
             costs: None,
-            settled: None,
+            stored_bytes_after_grace: None,
             audit: None,
         }
     }

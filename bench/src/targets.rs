@@ -5,8 +5,7 @@ use serde::Serialize;
 use crate::{
     figures::{
         ALWAYS, HOT, HOT_REPLICAS, HOT_SEPARATE, OPEN, OVERLOAD, SALE, SEPARATE, UNIFORM, all_answered, figures,
-        idle_memory, overload_ratio, p99, processor_time, processor_time_settled, rate, ratios, slowest_refusal,
-        stored_after_grace,
+        idle_memory, overload_ratio, p99, processor_time, rate, ratios, slowest_refusal, stored_after_grace,
     },
     run::Run,
     summary::Spread,
@@ -57,7 +56,7 @@ pub(crate) enum Verdict {
 }
 
 /// The table.
-const GOALS: [Goal; 14] = [
+const GOALS: [Goal; 13] = [
     Goal {
         what: "uniform, standalone, everysec",
         unit: "checkouts/s",
@@ -75,15 +74,6 @@ const GOALS: [Goal; 14] = [
         target: 150.0,
         beyond: Some(90.0),
         figures: |runs| figures(runs, UNIFORM, processor_time),
-    },
-    Goal {
-        what: "the same, until every hold is settled",
-        unit: "µs",
-        floor: "",
-        better: Better::Less,
-        target: 150.0,
-        beyond: Some(90.0),
-        figures: |runs| figures(runs, UNIFORM, processor_time_settled),
     },
     Goal {
         what: "fsync always, ratio to everysec",

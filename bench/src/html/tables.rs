@@ -10,7 +10,7 @@ use crate::{
 
 type Column = (&'static str, fn(&Run) -> Option<f64>);
 
-const COLUMNS: [Column; 16] = [
+const COLUMNS: [Column; 15] = [
     ("checkouts/s", |run| Some(run.checkouts_per_second)),
     ("p50 ms", |run| Some(run.latency_ms.p50)),
     ("p99 ms", |run| Some(run.latency_ms.p99)),
@@ -20,12 +20,11 @@ const COLUMNS: [Column; 16] = [
     ("Redis µs", |run| {
         cost(run, |costs| costs.processor_total() - costs.processor_services())
     }),
-    ("settled µs", |run| Some(run.settled.as_ref()?.processor_us)),
     ("Redis commands", |run| cost(run, |costs| costs.redis_commands)),
     ("Redis bytes", |run| cost(run, |costs| costs.redis_bytes)),
     ("kept bytes", |run| cost(run, Costs::stored_total)),
     ("kept after grace", |run| {
-        Some(run.settled.as_ref()?.stored_bytes_after_grace.values().sum())
+        Some(run.stored_bytes_after_grace.as_ref()?.values().sum())
     }),
     ("conflicts", |run| cost(run, |costs| costs.lanes.conflicts)),
     ("mean batch", |run| cost(run, |costs| costs.lanes.mean_batch)),
@@ -53,7 +52,7 @@ pub(super) fn figures(runs: &[Run]) -> String {
     section(
         "All figures",
         "Medians; a figure's least and most appear when the pointer rests on it. Times, commands and bytes are for each \
-         checkout. Settled is the processor time of all, by when the last hold was settled. Kept is by how much all data in Redis grew: straight after the run, with the holds that prove what \
+         checkout. Kept is by how much all data in Redis grew: straight after the run, with the holds that prove what \
          was sold, and when their grace time is over. Memory is that of the largest service.",
         &table,
     )
