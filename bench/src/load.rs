@@ -1,7 +1,7 @@
 //! The load: clients that check prepared orders out, each on a connection of its own.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -10,7 +10,11 @@ use anyhow::ensure;
 use futures::future::try_join_all;
 use hdrhistogram::Histogram;
 
-use crate::{connection::Connection, scenario::Scenario, shop::Orders};
+use crate::{
+    connection::{Answer, Connection},
+    scenario::Scenario,
+    shop::Orders,
+};
 
 /// Longer answers count as this long. In microseconds.
 const LONGEST: u64 = 60_000_000;
@@ -44,12 +48,6 @@ pub(crate) struct Seen {
     pub(crate) elapsed: Duration,
 }
 
-/// What one client saw.
-struct SeenByOne {
-    latencies: Histogram<u64>,
-    paid: u64,
-}
-
 /// Which checkouts are made, by how many clients, when, and for how long at most.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
@@ -65,21 +63,22 @@ pub(crate) struct Load {
 /// Where an answer is not one that the scenario expects: what can be paid is paid, so that is a fault.
 pub(crate) async fn check_out(addresses: &[SocketAddr], load: Load, orders: &Orders) -> anyhow::Result<Seen> {
     let connections = connections(addresses, load.clients).await?;
+    // One for all: a thousand histograms would take their memory and time from what is measured.
+    let latencies = RefCell::new(histogram()?);
+    let paid = Cell::new(0);
     let arrivals = Arrivals::start(load.pace, load.time);
-    let clients = connections
-        .into_iter()
-        .map(|client| keep_checking_out(client, &arrivals, load.scenario, orders));
-    let each = try_join_all(clients).await?;
+    let clients = connections.into_iter().map(|client| {
+        let answered = |latency, answer: &Answer| {
+            record(&mut latencies.borrow_mut(), latency);
+            paid.set(paid.get() + u64::from(answer.status.is_success()));
+        };
+        keep_checking_out(client, &arrivals, load.scenario, orders, answered)
+    });
+    try_join_all(clients).await?;
     let elapsed = arrivals.started.elapsed();
-    let mut latencies = histogram()?;
-    let mut paid = 0;
-    for client in each {
-        latencies.add(client.latencies)?;
-        paid += client.paid;
-    }
     Ok(Seen {
-        latencies,
-        paid,
+        latencies: latencies.into_inner(),
+        paid: paid.get(),
         elapsed,
     })
 }
@@ -137,22 +136,18 @@ async fn keep_checking_out(
     arrivals: &Arrivals,
     scenario: Scenario,
     orders: &Orders,
-) -> anyhow::Result<SeenByOne> {
-    let mut seen = SeenByOne {
-        latencies: histogram()?,
-        paid: 0,
-    };
+    answered: impl Fn(Duration, &Answer),
+) -> anyhow::Result<()> {
     while let Some(arrival) = arrivals.next().await {
         let Some(order) = orders.borrow_mut().pop_front() else {
             break;
         };
         let path = format!("/orders/checkout/{order}");
         let answer = client.post(&path).await?;
-        record(&mut seen.latencies, arrival.elapsed());
+        answered(arrival.elapsed(), &answer);
         ensure!(scenario.expects(&answer), "{path} was answered {}", answer.in_words());
-        seen.paid += u64::from(answer.status.is_success());
     }
-    Ok(seen)
+    Ok(())
 }
 
 /// Counts one latency.

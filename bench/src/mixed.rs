@@ -1,6 +1,9 @@
 //! A shop on a usual day: of 100 calls, 80 look an item up, 15 add a line, and 5 check out.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 use futures::future::try_join_all;
@@ -39,6 +42,7 @@ pub(crate) async fn mixed(
 ) -> anyhow::Result<MixedSeen> {
     let to_order = connections(&addresses.order, clients).await?;
     let to_stock = connections(&[addresses.stock], clients).await?;
+    let (calls, checkouts) = (RefCell::new(histogram()?), RefCell::new(histogram()?));
     let started = Instant::now();
     let clients = to_order.into_iter().zip(to_stock).map(|(to_order, to_stock)| {
         let client = Client {
@@ -46,26 +50,21 @@ pub(crate) async fn mixed(
             to_stock,
             shop,
             basket: None,
-            calls: histogram()?,
-            checkouts: histogram()?,
+            calls: &calls,
+            checkouts: &checkouts,
         };
-        Ok(client.keep_asking(started, time))
+        client.keep_asking(started, time)
     });
-    let clients = clients.collect::<anyhow::Result<Vec<_>>>()?;
-    let each = try_join_all(clients).await?;
+    try_join_all(clients).await?;
     let elapsed = started.elapsed();
-    let (mut calls, mut checkouts) = (histogram()?, histogram()?);
-    for client in each {
-        calls.add(client.calls)?;
-        checkouts.add(client.checkouts)?;
-    }
+    let checkouts = checkouts.into_inner();
     Ok(MixedSeen {
         checkouts: Seen {
             paid: checkouts.len(),
             latencies: checkouts,
             elapsed,
         },
-        calls,
+        calls: calls.into_inner(),
     })
 }
 
@@ -76,12 +75,12 @@ struct Client<'a> {
     shop: &'a Shop,
     /// The order, and how many lines it can still take.
     basket: Option<(String, u32)>,
-    calls: Histogram<u64>,
-    checkouts: Histogram<u64>,
+    calls: &'a RefCell<Histogram<u64>>,
+    checkouts: &'a RefCell<Histogram<u64>>,
 }
 
 impl Client<'_> {
-    async fn keep_asking(mut self, started: Instant, time: Duration) -> anyhow::Result<Self> {
+    async fn keep_asking(mut self, started: Instant, time: Duration) -> anyhow::Result<()> {
         while started.elapsed() < time {
             let chance = rand::rng().random_range(0..100);
             let asked = Instant::now();
@@ -95,11 +94,11 @@ impl Client<'_> {
                 };
                 let answer = self.to_order.post(&format!("/orders/checkout/{order}")).await?;
                 ensure!(answer.status.is_success(), "order {order}: {}", answer.in_words());
-                record(&mut self.checkouts, asked.elapsed());
+                record(&mut self.checkouts.borrow_mut(), asked.elapsed());
             }
-            record(&mut self.calls, asked.elapsed());
+            record(&mut self.calls.borrow_mut(), asked.elapsed());
         }
-        Ok(self)
+        Ok(())
     }
 
     async fn browse(&mut self) -> anyhow::Result<Answer> {

@@ -2,6 +2,7 @@
 //! and asks again for the same order.
 
 use std::{
+    cell::RefCell,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -42,48 +43,45 @@ pub(crate) async fn overload(
     orders: &Orders,
 ) -> anyhow::Result<OverloadSeen> {
     let connections = connections(addresses, CALLERS).await?;
+    // One for all: thousands of histograms would take their memory and time from what is measured.
+    let (accepted, refusals) = (RefCell::new(histogram()?), RefCell::new(histogram()?));
     let started = Instant::now();
     let callers = connections.into_iter().map(|connection| {
         let caller = Caller {
             connection,
-            accepted: histogram()?,
-            refusals: histogram()?,
+            accepted: &accepted,
+            refusals: &refusals,
         };
-        Ok(caller.keep_asking(started + time, orders))
+        caller.keep_asking(started + time, orders)
     });
-    let callers = callers.collect::<anyhow::Result<Vec<_>>>()?;
-    let each = try_join_all(callers).await?;
+    try_join_all(callers).await?;
     let elapsed = started.elapsed();
-    let (mut accepted, mut refusals) = (histogram()?, histogram()?);
-    for caller in each {
-        accepted.add(caller.accepted)?;
-        refusals.add(caller.refusals)?;
-    }
+    let accepted = accepted.into_inner();
     Ok(OverloadSeen {
         accepted: Seen {
             paid: accepted.len(),
             latencies: accepted,
             elapsed,
         },
-        refusals,
+        refusals: refusals.into_inner(),
     })
 }
 
-struct Caller {
+struct Caller<'a> {
     connection: Connection,
-    accepted: Histogram<u64>,
-    refusals: Histogram<u64>,
+    accepted: &'a RefCell<Histogram<u64>>,
+    refusals: &'a RefCell<Histogram<u64>>,
 }
 
-impl Caller {
-    async fn keep_asking(mut self, end: Instant, orders: &Orders) -> anyhow::Result<Self> {
+impl Caller<'_> {
+    async fn keep_asking(mut self, end: Instant, orders: &Orders) -> anyhow::Result<()> {
         while Instant::now() < end {
             let Some(order) = orders.borrow_mut().pop_front() else {
                 break;
             };
             self.ask_until_accepted(&order, end).await?;
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Gives the order up where the next call would lie past the end.
@@ -95,11 +93,11 @@ impl Caller {
             let latency = asked.elapsed();
             match answer.status {
                 StatusCode::OK => {
-                    record(&mut self.accepted, latency);
+                    record(&mut self.accepted.borrow_mut(), latency);
                     return Ok(());
                 }
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                    record(&mut self.refusals, latency);
+                    record(&mut self.refusals.borrow_mut(), latency);
                     let wait = answer.retry_after;
                     let wait = wait.with_context(|| format!("no Retry-After with {}", answer.in_words()))?;
                     if Instant::now() + wait >= end {
