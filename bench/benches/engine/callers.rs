@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hdrhistogram::Histogram;
 use shared::keys::Key;
 use tokio::task::JoinSet;
 
@@ -25,41 +24,56 @@ pub(crate) trait Way: Send + Sync + 'static {
 
 /// What the callers saw.
 pub(crate) struct Seen {
-    /// From a caller's wish to its answer, waiting included, in microseconds.
-    pub(crate) latencies: Histogram<u64>,
+    /// Of each increment: from the caller's wish to its answer, waiting included.
+    pub(crate) latencies: Vec<Duration>,
     /// How long the callers were at it.
     pub(crate) elapsed: Duration,
 }
 
-impl Seen {
-    pub(crate) fn nothing() -> Self {
-        Self {
-            latencies: Histogram::new(3).expect("an allowed precision"),
-            elapsed: Duration::ZERO,
+/// When the callers stop to begin new increments.
+pub(crate) enum End {
+    /// Once so many have been begun by all of them together. They share them out as they go, so that all of them are
+    /// at it until the end, however unfair a way is.
+    Begun { left: AtomicU64 },
+    /// At this time.
+    At(Instant),
+}
+
+impl End {
+    pub(crate) fn after_increments(times: u64) -> Self {
+        Self::Begun {
+            left: AtomicU64::new(times),
+        }
+    }
+
+    pub(crate) fn after(time: Duration) -> Self {
+        Self::At(Instant::now() + time)
+    }
+
+    /// Whether a caller may begin one more.
+    fn allows_one_more(&self) -> bool {
+        match self {
+            Self::Begun { left } => left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                .is_ok(),
+            Self::At(end) => Instant::now() < *end,
         }
     }
 }
 
-/// Lets the callers increment so often, all together, and adds to `seen`. Returns how long it took.
-///
-/// They share the increments out as they go, so that all of them are at it until the end, however unfair a way is.
+/// Lets all callers increment until the end, and waits for the last answer.
 ///
 /// # Errors
 /// Where an increment fails.
-pub(crate) async fn increment<W: Way>(
-    way: &Arc<W>,
-    counters: &Counters,
-    times: u64,
-    seen: &mut Seen,
-) -> anyhow::Result<Duration> {
-    let begun = Arc::new(AtomicU64::new(0));
+pub(crate) async fn increment<W: Way>(way: &Arc<W>, counters: &Counters, end: End) -> anyhow::Result<Seen> {
+    let end = Arc::new(end);
     let started = Instant::now();
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
-        let (way, counters, begun) = (Arc::clone(way), counters.clone(), Arc::clone(&begun));
+        let (way, counters, end) = (Arc::clone(way), counters.clone(), Arc::clone(&end));
         callers.spawn(async move {
             let mut latencies = Vec::new();
-            while begun.fetch_add(1, Ordering::Relaxed) < times {
+            while end.allows_one_more() {
                 let asked = Instant::now();
                 way.increment(counters.pick()).await?;
                 latencies.push(asked.elapsed());
@@ -71,10 +85,8 @@ pub(crate) async fn increment<W: Way>(
     while let Some(caller) = callers.join_next().await {
         answered.push(caller??);
     }
-    let elapsed = started.elapsed();
-    for latency in answered.into_iter().flatten() {
-        seen.latencies.record(u64::try_from(latency.as_micros())?)?;
-    }
-    seen.elapsed += elapsed;
-    Ok(elapsed)
+    Ok(Seen {
+        elapsed: started.elapsed(),
+        latencies: answered.concat(),
+    })
 }

@@ -12,8 +12,8 @@ use shared::keys::Key;
 
 use crate::{callers::Way, redis::RedisServer};
 
-/// A pool of connections, of which each caller has one to itself while it loops: what one WATCHes, another's EXEC on
-/// the same connection would forget.
+/// A pool of connections, of which each caller has one to itself while it loops: an EXEC makes its connection forget
+/// all that is watched there.
 pub(crate) struct Textbook {
     connections: Pool<Client>,
 }

@@ -1,22 +1,33 @@
-//! One benchmark's own redis-server, its way, and what has been seen so far.
+//! One benchmark's own redis-server, its way, and how often it has answered.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::ensure;
-use tokio::{runtime::Runtime, sync::Mutex};
+use tokio::runtime::Runtime;
 
 use crate::{
-    callers::{self, CALLERS, Seen, Way},
+    callers::{self, CALLERS, End, Seen, Way},
     counters::Counters,
     redis::RedisServer,
 };
+
+/// How long the callers are watched without a pause. criterion lets all of them start anew for each sample, and in a
+/// short sample nobody can wait for long.
+const LONG_RUN: Duration = Duration::from_secs(3);
 
 /// Fields are dropped in this order: the way before the tasks of its connections, which end with their runtime, and
 /// those before the server.
 pub(crate) struct Trial<W> {
     way: Arc<W>,
     counters: Counters,
-    seen: Mutex<Seen>,
+    /// Increments, warm-up included.
+    answered: AtomicU64,
     runtime: Runtime,
     server: RedisServer,
 }
@@ -40,7 +51,7 @@ impl<W: Way> Trial<W> {
         Ok(Self {
             way: Arc::new(way),
             counters: counters.clone(),
-            seen: Mutex::new(Seen::nothing()),
+            answered: AtomicU64::new(0),
             runtime,
             server,
         })
@@ -56,24 +67,31 @@ impl<W: Way> Trial<W> {
     /// # Errors
     /// Where an increment fails.
     pub(crate) async fn rounds(&self, rounds: u64) -> anyhow::Result<Duration> {
-        let mut seen = self.seen.lock().await;
-        callers::increment(&self.way, &self.counters, rounds * CALLERS, &mut seen).await
+        let seen = self.increment(End::after_increments(rounds * CALLERS)).await?;
+        Ok(seen.elapsed)
     }
 
-    /// Checks that every increment that was answered is in Redis, once.
+    /// Watches the callers for a while without a pause, then checks that every increment that was ever answered is in
+    /// Redis, once.
     ///
     /// # Errors
-    /// Where one is missing, or one is there twice.
+    /// Where an increment fails, is missing, or is there twice.
     pub(crate) fn finish(self) -> anyhow::Result<Seen> {
-        let sum = self
-            .runtime
-            .block_on(async { self.counters.sum(&self.server.client().await?).await })?;
-        let seen = self.seen.into_inner();
-        let answered = seen.latencies.len();
-        ensure!(
-            sum == answered,
-            "{answered} increments were answered, and the counters' sum is {sum}"
-        );
+        self.runtime.block_on(async {
+            let seen = self.increment(End::after(LONG_RUN)).await?;
+            let sum = self.counters.sum(&self.server.client().await?).await?;
+            let answered = self.answered.load(Ordering::Relaxed);
+            ensure!(
+                sum == answered,
+                "{answered} increments were answered, and the counters' sum is {sum}"
+            );
+            Ok(seen)
+        })
+    }
+
+    async fn increment(&self, end: End) -> anyhow::Result<Seen> {
+        let seen = callers::increment(&self.way, &self.counters, end).await?;
+        self.answered.fetch_add(seen.latencies.len() as u64, Ordering::Relaxed);
         Ok(seen)
     }
 }
