@@ -51,7 +51,8 @@ impl Compose {
     /// Where something is off.
     #[must_use]
     pub fn audit(&self) -> String {
-        self.run(&["run", "--rm", "audit"])
+        // Nobody is at a terminal.
+        self.run(&["run", "--rm", "-T", "audit"])
     }
 
     /// The ids of a service's containers.
