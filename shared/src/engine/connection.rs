@@ -7,24 +7,17 @@ use std::{
 
 use bytes::Bytes;
 use deadpool::managed::Object;
-use fred::{
-    bytes_utils::Str,
-    clients::{Client, Transaction},
-    error::{Error as RedisError, ErrorKind},
-    interfaces::{KeysInterface, SortedSetsInterface, StreamsInterface, TransactionInterface},
-    types::{
-        Expiration, MultipleKeys, Value,
-        streams::{XCapKind, XCapTrim},
-    },
-};
-use futures::future::try_join_all;
+use fred::bytes_utils::Str;
 
 use super::{Touches, Writes, fence::Fence};
-use crate::store::{DedicatedClients, Store};
+use crate::store::{
+    LanePool, LaneServer,
+    wire::{Reply, Wire, WireError},
+};
 
 /// About how many entries a partition's outbox keeps. A reader that falls further behind has to read the
 /// records themselves.
-const OUTBOX_ENTRIES: i64 = 100_000;
+const OUTBOX_ENTRIES: &str = "100000";
 
 /// How a commit ended.
 pub(super) enum Commit {
@@ -51,23 +44,23 @@ pub(super) enum LoadError {
 }
 
 pub(super) struct Connection {
-    dedicated: Object<DedicatedClients>,
+    wire: Object<LaneServer>,
     /// Streams and indexes that are what they should be, as far as this connection has seen.
     checked: HashSet<Str>,
 }
 
 impl Connection {
-    pub(super) async fn open(store: &Store) -> Result<Self, LoadError> {
-        let dedicated = store.dedicated().await.map_err(|cause| LoadError::of(&cause))?;
+    pub(super) async fn open(connections: &LanePool) -> Result<Self, LoadError> {
+        let wire = connections.get().await;
         Ok(Self {
-            dedicated,
+            wire: wire.map_err(|cause| LoadError::Broken(cause.to_string()))?,
             checked: HashSet::new(),
         })
     }
 
     /// Takes the connection out of the pool for good.
     pub(super) fn throw_away(self) {
-        drop(Object::take(self.dedicated));
+        drop(Object::take(self.wire));
     }
 
     /// Watches the records and the fence, and reads the records, in one round trip.
@@ -76,72 +69,59 @@ impl Connection {
     /// the type of each stream and index is asked for when this connection first meets it; and it is read with the
     /// records each time, which shows where somebody has put text there.
     pub(super) async fn load(&mut self, touches: &Touches, fence: &Fence) -> Result<Vec<Option<Bytes>>, LoadError> {
-        let client = self.dedicated.client.clone();
-        let mut watched = touches.names.clone();
-        watched.push(fence.key().clone());
+        let records = || touches.names.iter().map(|name| name.as_bytes());
         let appended = || touches.streams.iter().chain(&touches.indexes);
-        let names: Vec<Str> = touches.names.iter().chain(appended()).cloned().collect();
-        let read = async {
-            // fred's MGET wants at least one key.
-            if names.is_empty() {
-                return Ok(Vec::new());
-            }
-            client.mget(MultipleKeys::from(names)).await
+        // In this order: what is read before it is watched may be overwritten unseen.
+        self.wire.ask("WATCH", records().chain([fence.key().as_bytes()]));
+        // MGET takes at least one key; the fence's value is of no interest.
+        let read = records().chain(appended().map(|name| name.as_bytes()));
+        self.wire.ask("MGET", read.chain([fence.key().as_bytes()]));
+        let streams = self.unchecked(&touches.streams, "stream");
+        let indexes = self.unchecked(&touches.indexes, "zset");
+        let unchecked: Vec<(Str, &str)> = streams.into_iter().chain(indexes).collect();
+        for (key, _) in &unchecked {
+            self.wire.ask("TYPE", [key.as_bytes()]);
+        }
+        let mut replies = answered(self.wire.exchange().await?)?.into_iter();
+        let (Some(_watched), Some(Reply::Array(values))) = (replies.next(), replies.next()) else {
+            return Err(LoadError::Broken("MGET was not answered with values".into()));
         };
-        let unchecked = |keys: &BTreeSet<Str>| -> Vec<Str> {
-            keys.iter()
-                .filter(|key| !self.checked.contains(*key))
-                .cloned()
-                .collect()
-        };
-        let (streams, indexes) = (unchecked(&touches.streams), unchecked(&touches.indexes));
-        let loading = async {
-            // In this order: what is read before it is watched may be overwritten unseen. fred sends a command
-            // when it is first polled, and `try_join!` polls in order.
-            futures::try_join!(
-                client.watch(watched),
-                read,
-                other_type(&client, "stream", &streams),
-                other_type(&client, "zset", &indexes),
-            )
-        };
-        let ((), mut values, other_stream, other_index): ((), Vec<Option<Bytes>>, _, _) = self
-            .unless_closed(loading)
-            .await
-            .map_err(|cause| LoadError::of(&cause))?;
-        let texts = values.split_off(touches.names.len());
-        let text = appended().zip(texts).find(|(_, text)| text.is_some());
-        let text = text.map(|(key, _)| format!("{key} holds a string, and is appended to"));
-        if let Some(misuse) = other_stream.or(other_index).or(text) {
+        if let Some(misuse) = unchecked.iter().zip(replies).find_map(other_type) {
             return Err(LoadError::Refused(misuse));
         }
-        self.checked.extend(streams.into_iter().chain(indexes));
-        Ok(values)
+        self.checked.extend(unchecked.into_iter().map(|(key, _)| key));
+        let mut values: Vec<Option<Bytes>> = values.into_iter().map(value).collect();
+        let texts = values.split_off(touches.names.len());
+        match appended().zip(texts).find(|(_, text)| text.is_some()) {
+            Some((key, _)) => Err(LoadError::Refused(format!("{key} holds a string, and is appended to"))),
+            None => Ok(values),
+        }
+    }
+
+    /// The keys whose type this connection has not seen yet, each with the type that it should have.
+    fn unchecked(&self, keys: &BTreeSet<Str>, wanted: &'static str) -> Vec<(Str, &'static str)> {
+        let unseen = keys.iter().filter(|key| !self.checked.contains(*key));
+        unseen.map(|key| (key.clone(), wanted)).collect()
     }
 
     /// Forgets what is watched, where there is nothing to commit.
     pub(super) async fn unwatch(&mut self) -> Result<(), LoadError> {
-        let client = self.dedicated.client.clone();
-        self.unless_closed(client.unwatch())
-            .await
-            .map_err(|cause| LoadError::of(&cause))
+        self.wire.ask("UNWATCH", []);
+        answered(self.wire.exchange().await?)?;
+        Ok(())
     }
 
     /// Sends the whole transaction, with the fence's new number in it.
     pub(super) async fn commit(&mut self, writes: Writes, fence: &Fence, number: u64) -> Commit {
-        let transaction = self.dedicated.client.multi();
-        let executed = async {
-            queue(&transaction, writes).await?;
-            fence.queue(&transaction, number).await?;
-            transaction.exec::<Value>(true).await
-        };
-        match self.unless_closed(executed).await {
-            Ok(Value::Null) => Commit::Conflict,
-            Ok(_) => Commit::Done,
-            Err(cause) if is_refusal(&cause) => Commit::Refused(cause.details().to_owned()),
+        self.wire.ask("MULTI", []);
+        ask(&mut self.wire, writes);
+        fence.ask(&mut self.wire, number);
+        self.wire.ask("EXEC", []);
+        match self.wire.exchange().await {
+            Ok(replies) => outcome(replies),
             Err(cause) => Commit::Lost {
-                answered: is_answer(&cause),
                 cause: cause.to_string(),
+                answered: false,
             },
         }
     }
@@ -152,83 +132,109 @@ impl Connection {
         fence: &Fence,
         number: u64,
         moved_to: u64,
-    ) -> Result<Option<bool>, RedisError> {
-        let client = self.dedicated.client.clone();
-        self.unless_closed(fence.resolve(&client, number, moved_to)).await
-    }
-
-    /// Runs `work` until the server closes the connection, which fred's commands would notice only at
-    /// their timeout.
-    async fn unless_closed<T>(&mut self, work: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
-        let closed = || RedisError::new(ErrorKind::IO, "the connection was closed");
-        let task = &mut self.dedicated.task;
-        // A finished task must not be polled again.
-        if task.is_finished() {
-            return Err(closed());
-        }
-        tokio::select! {
-            biased;
-            result = work => result,
-            _ = task => Err(closed()),
-        }
+    ) -> Result<Option<bool>, WireError> {
+        fence.resolve(&mut self.wire, number, moved_to).await
     }
 }
 
-/// The first key that holds something of another type than `wanted`.
-async fn other_type(client: &Client, wanted: &str, keys: &[Str]) -> Result<Option<String>, RedisError> {
-    let found = try_join_all(keys.iter().map(|key| async move {
-        let kind: Str = client.r#type(key).await?;
-        Ok::<_, RedisError>((key, kind))
-    }))
-    .await?;
-    Ok(found
-        .into_iter()
-        .find(|(_, kind)| *kind != wanted && *kind != "none")
-        .map(|(key, kind)| format!("{key} holds a {kind}, not a {wanted}")))
+/// The answers, none of which is an error.
+fn answered(replies: Vec<Reply>) -> Result<Vec<Reply>, LoadError> {
+    match replies.iter().find_map(error) {
+        Some(cause) => Err(LoadError::of(cause)),
+        None => Ok(replies),
+    }
 }
 
-async fn queue(transaction: &Transaction, writes: Writes) -> Result<(), RedisError> {
+/// What the answers to a transaction say, of which EXEC's own is the last.
+fn outcome(replies: Vec<Reply>) -> Commit {
+    // Where a command was not even queued, EXEC says no more than that.
+    let first_error = replies.iter().find_map(error).map(ToString::to_string);
+    let unclear = |cause| Commit::Lost { cause, answered: true };
+    match (replies.into_iter().next_back(), first_error) {
+        (Some(Reply::Null), None) => Commit::Conflict,
+        (Some(Reply::Array(done)), None) => match done.iter().find_map(error) {
+            Some(cause) => unclear(cause.to_owned()),
+            None => Commit::Done,
+        },
+        (Some(Reply::Error(last)), Some(cause)) if is_refusal(&last) => Commit::Refused(cause),
+        (_, cause) => unclear(cause.unwrap_or_else(|| "EXEC was answered strangely".into())),
+    }
+}
+
+fn error(reply: &Reply) -> Option<&str> {
+    match reply {
+        Reply::Error(cause) => Some(cause),
+        _ => None,
+    }
+}
+
+fn value(reply: Reply) -> Option<Bytes> {
+    match reply {
+        Reply::BulkString(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// What is wrong with a key, where TYPE found another type than wanted.
+fn other_type(((key, wanted), found): (&(Str, &str), Reply)) -> Option<String> {
+    match found {
+        Reply::SimpleString(kind) if kind == *wanted || kind == "none" => None,
+        Reply::SimpleString(kind) => {
+            let kind = String::from_utf8_lossy(&kind);
+            Some(format!("{key} holds a {kind}, not a {wanted}"))
+        }
+        _ => Some(format!("the type of {key} was not told")),
+    }
+}
+
+fn ask(wire: &mut Wire, writes: Writes) {
     if !writes.set.is_empty() {
-        transaction.mset(writes.set).await?;
+        let pairs = writes.set.iter().flat_map(|(key, value)| [key.as_bytes(), value]);
+        wire.ask("MSET", pairs);
     }
-    for (key, value, kept) in writes.set_expiring {
-        transaction
-            .set::<(), _, _>(key, value, Some(Expiration::PX(milliseconds(kept))), None, false)
-            .await?;
+    for (key, value, kept) in &writes.set_expiring {
+        let kept = milliseconds(*kept);
+        wire.ask("SET", [key.as_bytes(), value, b"PX", kept.as_bytes()]);
     }
     if !writes.delete.is_empty() {
-        transaction.del::<(), _>(writes.delete).await?;
+        wire.ask("DEL", writes.delete.iter().map(|key| key.as_bytes()));
     }
-    for (index, members) in writes.index_add {
-        transaction
-            .zadd::<(), _, _>(index, None, None, false, false, members)
-            .await?;
+    for (index, members) in &writes.index_add {
+        let scores: Vec<String> = members.iter().map(|(score, _)| score.to_string()).collect();
+        let pairs = scores.iter().zip(members);
+        let pairs = pairs.flat_map(|(score, (_, member))| [score.as_bytes(), member.as_bytes()]);
+        wire.ask("ZADD", std::iter::once(index.as_bytes()).chain(pairs));
     }
-    for (index, members) in writes.index_remove {
-        transaction.zrem::<(), _, _>(index, members).await?;
+    for (index, members) in &writes.index_remove {
+        let members = members.iter().map(|member| member.as_bytes());
+        wire.ask("ZREM", std::iter::once(index.as_bytes()).chain(members));
     }
     for (stream, events) in writes.append {
-        let trim = (XCapKind::MaxLen, XCapTrim::AlmostExact, OUTBOX_ENTRIES);
         let entry = serde_json::Value::Array(events).to_string();
-        transaction
-            .xadd::<(), _, _, _, _>(stream, false, trim, "*", vec![("events", entry)])
-            .await?;
+        let trimmed = [b"MAXLEN", &b"~"[..], OUTBOX_ENTRIES.as_bytes()];
+        let fields = [b"*", &b"events"[..], entry.as_bytes()];
+        wire.ask("XADD", std::iter::once(stream.as_bytes()).chain(trimmed).chain(fields));
     }
-    Ok(())
 }
 
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+fn milliseconds(duration: Duration) -> String {
+    duration.as_millis().to_string()
 }
 
 impl LoadError {
-    fn of(cause: &RedisError) -> Self {
+    fn of(cause: &str) -> Self {
         // A server that is loading its data set will answer soon.
-        if is_answer(cause) && !cause.details().starts_with("LOADING") {
-            Self::Refused(cause.details().to_owned())
+        if first_word(cause) == "LOADING" {
+            Self::Broken(cause.to_owned())
         } else {
-            Self::Broken(cause.to_string())
+            Self::Refused(cause.to_owned())
         }
+    }
+}
+
+impl From<WireError> for LoadError {
+    fn from(cause: WireError) -> Self {
+        Self::Broken(cause.to_string())
     }
 }
 
@@ -249,16 +255,43 @@ const REFUSALS: [&str; 10] = [
     "BUSY",
 ];
 
-fn first_word(cause: &RedisError) -> &str {
-    cause.details().split_whitespace().next().unwrap_or_default()
+fn first_word(cause: &str) -> &str {
+    cause.split_whitespace().next().unwrap_or_default()
 }
 
-fn is_refusal(cause: &RedisError) -> bool {
+fn is_refusal(cause: &str) -> bool {
     REFUSALS.contains(&first_word(cause))
 }
 
-/// Whether the error is Redis's own answer. Those begin with a word in capitals.
-fn is_answer(cause: &RedisError) -> bool {
-    let word = first_word(cause);
-    word.len() > 2 && word.chars().all(|letter| letter.is_ascii_uppercase())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queued() -> Reply {
+        Reply::SimpleString("QUEUED".into())
+    }
+
+    fn told(text: &'static str) -> Reply {
+        Reply::Error(text.into())
+    }
+
+    #[test]
+    fn only_execs_own_answer_says_that_nothing_is_in_force() {
+        let done = Reply::Array(vec![Reply::SimpleString("OK".into())]);
+        assert!(matches!(outcome(vec![queued(), done]), Commit::Done));
+        assert!(matches!(outcome(vec![queued(), Reply::Null]), Commit::Conflict));
+        let aborted = outcome(vec![told("OOM no memory left"), told("EXECABORT discarded")]);
+        assert!(matches!(aborted, Commit::Refused(cause) if cause == "OOM no memory left"));
+        let failed = Reply::Array(vec![told("WRONGTYPE"), Reply::SimpleString("OK".into())]);
+        for open in [
+            vec![queued(), failed],
+            vec![told("ERR who knows")],
+            vec![told("OOM no memory left"), Reply::Null],
+            vec![queued()],
+            vec![],
+        ] {
+            let outcome = outcome(open);
+            assert!(matches!(outcome, Commit::Lost { answered: true, .. }));
+        }
+    }
 }

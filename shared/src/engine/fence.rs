@@ -14,17 +14,13 @@
 //! number is never overwritten without having been seen. (A plain `SET fence <next> GET` destroys what it
 //! reads: if that answer is lost too, the next asker finds `<next>` and wrongly takes the batch for lost.)
 
-use fred::{
-    bytes_utils::Str,
-    clients::{Client, Transaction},
-    error::Error as RedisError,
-    interfaces::{KeysInterface, TransactionInterface},
-    types::{Expiration, Value},
-};
+use fred::{bytes_utils::Str, util::redis_keyslot};
+
+use crate::store::wire::{Reply, Wire, WireError};
 
 /// How long the fence of an instance that is gone stays, in seconds. It must outlast every connection
 /// on which one of its transactions could still be under way.
-const KEPT_SECONDS: i64 = 3_600;
+const KEPT_SECONDS: &[u8] = b"3600";
 
 pub(super) struct Fence {
     key: Str,
@@ -42,38 +38,36 @@ impl Fence {
         &self.key
     }
 
+    /// The cluster slot of the key, and of all that the lane commits.
+    pub(super) fn slot(&self) -> u16 {
+        redis_keyslot(self.key.as_bytes())
+    }
+
     /// Adds the batch's number to its transaction.
-    pub(super) async fn queue(&self, transaction: &Transaction, number: u64) -> Result<(), RedisError> {
-        transaction
-            .set(
-                self.key.clone(),
-                number.to_string(),
-                Some(Expiration::EX(KEPT_SECONDS)),
-                None,
-                false,
-            )
-            .await
+    pub(super) fn ask(&self, wire: &mut Wire, number: u64) {
+        let number = number.to_string();
+        wire.ask("SET", [self.key.as_bytes(), number.as_bytes(), b"EX", KEPT_SECONDS]);
     }
 
     /// `Some(true)`: batch `number` is in force. `Some(false)`: it is not and never will be.
-    /// `None`: the fence moved while it was asked; ask again.
-    pub(super) async fn resolve(
-        &self,
-        client: &Client,
-        number: u64,
-        moved_to: u64,
-    ) -> Result<Option<bool>, RedisError> {
-        let ((), found): ((), Option<String>) =
-            // In this order, as in `Connection::load`.
-            futures::try_join!(client.watch(self.key.clone()), client.get(self.key.clone()))?;
-        if found == Some(number.to_string()) {
-            return Ok(Some(true));
+    /// `None`: the fence moved while it was asked, or the answer leaves it open; ask again.
+    pub(super) async fn resolve(&self, wire: &mut Wire, number: u64, moved_to: u64) -> Result<Option<bool>, WireError> {
+        // In this order, as in `Connection::load`.
+        wire.ask("WATCH", [self.key.as_bytes()]);
+        wire.ask("GET", [self.key.as_bytes()]);
+        match wire.exchange().await?.as_slice() {
+            [Reply::SimpleString(_), Reply::BulkString(found)] if *found == number.to_string() => {
+                return Ok(Some(true));
+            }
+            [Reply::SimpleString(_), Reply::BulkString(_) | Reply::Null] => {}
+            _ => return Ok(None),
         }
-        let transaction = client.multi();
-        self.queue(&transaction, moved_to).await?;
-        match transaction.exec::<Value>(true).await? {
-            Value::Null => Ok(None),
-            _ => Ok(Some(false)),
+        wire.ask("MULTI", []);
+        self.ask(wire, moved_to);
+        wire.ask("EXEC", []);
+        match wire.exchange().await?.as_slice() {
+            [_, Reply::SimpleString(_), Reply::Array(_)] => Ok(Some(false)),
+            _ => Ok(None),
         }
     }
 }

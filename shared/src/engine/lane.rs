@@ -12,7 +12,7 @@ use super::{
     connection::{Commit, Connection, LoadError},
     fence::Fence,
 };
-use crate::{backoff::Backoff, store::Store};
+use crate::{backoff::Backoff, store::LanePool};
 
 /// Rivals are lanes of other processes, and each of their batches can cost one try.
 const CONFLICT_TRIES: u32 = 64;
@@ -27,7 +27,7 @@ const RECONNECT_BACKOFF: Backoff = Backoff {
 
 pub(super) struct Lane {
     queue: mpsc::Receiver<Box<dyn Pending>>,
-    store: Store,
+    connections: LanePool,
     /// Absent after an error, until the next try makes one.
     connection: Option<Connection>,
     fence: Fence,
@@ -59,13 +59,13 @@ impl Lane {
     pub(super) fn new(
         number: u16,
         queue: mpsc::Receiver<Box<dyn Pending>>,
-        store: Store,
+        connections: LanePool,
         fence: Fence,
         config: &EngineConfig,
     ) -> Self {
         Self {
             queue,
-            store,
+            connections,
             connection: None,
             fence,
             number: 0,
@@ -161,7 +161,7 @@ impl Lane {
         let touches = batch.touches();
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => match Connection::open(&self.store).await {
+            None => match Connection::open(&self.connections).await {
                 Ok(connection) => connection,
                 Err(error) => return error.into(),
             },
@@ -200,7 +200,7 @@ impl Lane {
         let mut tries = 0;
         while tries == 0 || Instant::now() < deadline {
             self.number += 1;
-            if let Ok(mut connection) = Connection::open(&self.store).await {
+            if let Ok(mut connection) = Connection::open(&self.connections).await {
                 match connection.resolve(&self.fence, number, self.number).await {
                     Ok(Some(in_force)) => {
                         self.connection = Some(connection);

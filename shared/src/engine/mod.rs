@@ -59,7 +59,7 @@ pub struct EngineConfig {
     #[arg(long, env = "PARTITIONS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PARTITIONS)))]
     pub partitions: u16,
     /// How many lanes commit side by side on a single Redis. A cluster has one lane a partition.
-    #[arg(long, env = "LANES", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, env = "LANES", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub lanes: u16,
     /// How many commands may wait in a lane. One more is refused at once.
     #[arg(long, env = "LANE_QUEUE", default_value_t = 8_192, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -76,7 +76,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             partitions: 16,
-            lanes: 2,
+            lanes: 1,
             lane_queue: 8_192,
             batch_records: 1_024,
             command_deadline_ms: 3_000,
@@ -123,7 +123,7 @@ impl Engine {
                 let fence = Fence::new(partitions.tag(partition), &format!("{instance}-{number}"));
                 let (sender, queue) = mpsc::channel(config.lane_queue as usize);
                 tasks.push(tokio::spawn(
-                    Lane::new(number, queue, store.clone(), fence, config).run(),
+                    Lane::new(number, queue, store.lane(fence.slot()), fence, config).run(),
                 ));
                 sender
             })

@@ -1,26 +1,27 @@
 //! The one place that knows how Redis is reached: single, sentinel or cluster.
 //!
 //! Two kinds of connection, for two kinds of work:
-//! - a [`Dedicated`] one belongs to one lane. It never reconnects and never repeats a command by itself: a
+//! - a [`Wire`](wire::Wire) belongs to one lane. It never reconnects and never repeats a command by itself: a
 //!   client that reconnects loses its WATCH in silence, and then EXEC overwrites a rival's work. It is
-//!   thrown away after any error; the pool makes the next one.
-//! - the shared reader reconnects as it likes, and carries nothing but reads.
+//!   thrown away after any error; the lane's pool makes the next one.
+//! - the shared reader is fred's, reconnects as it likes, and carries nothing but reads.
+
+mod lane;
+pub(crate) mod wire;
 
 use std::{fs, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use clap::Args;
-use deadpool::managed::{self, Metrics, RecycleResult};
+use deadpool::managed;
 use fred::{
     clients::Client,
     error::Error as RedisError,
     interfaces::{ClientLike, KeysInterface, SortedSetsInterface},
-    types::{
-        ConnectHandle,
-        config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig},
-    },
+    types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig},
 };
 
+pub(crate) use self::lane::{LanePool, LaneServer};
 use crate::{
     engine::{EngineError, Record},
     keys::{IndexKey, Key},
@@ -80,10 +81,9 @@ pub enum StoreError {
 /// A service's Redis.
 #[derive(Clone)]
 pub struct Store {
-    lanes: managed::Pool<DedicatedClients>,
     reader: Client,
+    redis: Config,
     timeout: Duration,
-    clustered: bool,
 }
 
 impl Store {
@@ -91,14 +91,11 @@ impl Store {
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let timeout = Duration::from_millis(config.redis_timeout_ms);
         let mut redis = redis_config(&config.redis_url)?;
-        // A wrong URL must fail where it is read, not at the first command.
-        redis.fail_fast = true;
         if let Some(path) = &config.redis_password_file {
             let password = fs::read_to_string(path)
                 .map_err(|cause| StoreError::Settings(format!("{}: {cause}", path.display())))?;
             redis.password = Some(password.trim_end_matches(['\r', '\n']).to_owned());
         }
-        let clustered = redis.server.is_clustered();
         let performance = PerformanceConfig {
             default_command_timeout: timeout,
             ..PerformanceConfig::default()
@@ -112,46 +109,32 @@ impl Store {
         };
         let reader = Client::new(
             Config {
+                // Redis may start after us.
                 fail_fast: false,
                 ..redis.clone()
             },
-            Some(performance.clone()),
-            Some(connection.clone()),
+            Some(performance),
+            Some(connection),
             Some(ReconnectPolicy::new_exponential(0, 20, 1_000, 2)),
         );
         reader.connect();
-        let manager = DedicatedClients {
-            redis,
-            performance,
-            connection,
-        };
-        let lanes = managed::Pool::builder(manager)
-            .max_size(usize::from(crate::keys::MAX_PARTITIONS))
-            .build()
-            .map_err(|cause| StoreError::Settings(cause.to_string()))?;
-        Ok(Self {
-            lanes,
-            reader,
-            timeout,
-            clustered,
-        })
+        Ok(Self { reader, redis, timeout })
     }
 
     /// Whether a transaction has to stay in one cluster slot.
     #[must_use]
     pub fn is_clustered(&self) -> bool {
-        self.clustered
+        self.redis.server.is_clustered()
     }
 
-    /// A connection of a lane's own.
-    pub(crate) async fn dedicated(&self) -> Result<managed::Object<DedicatedClients>, RedisError> {
-        use fred::error::ErrorKind;
-        let unavailable = |cause: String| RedisError::new(ErrorKind::IO, cause);
-        match tokio::time::timeout(self.timeout, self.lanes.get()).await {
-            Ok(Ok(client)) => Ok(client),
-            Ok(Err(cause)) => Err(unavailable(cause.to_string())),
-            Err(_) => Err(unavailable("no connection within the timeout".into())),
-        }
+    /// The connections of the lane whose keys lie in this cluster slot.
+    pub(crate) fn lane(&self, slot: u16) -> LanePool {
+        let server = LaneServer::new(self.redis.clone(), slot, self.timeout);
+        // Without timeouts of its own, which need a runtime, a pool of one is always built.
+        managed::Pool::builder(server)
+            .max_size(1)
+            .build()
+            .unwrap_or_else(|error| unreachable!("{error}"))
     }
 
     /// Reads one record, outside of any transaction.
@@ -267,45 +250,4 @@ pub(crate) fn parse<R: Record>(key: &Key<R>, bytes: &[u8]) -> Result<R, EngineEr
 #[expect(clippy::needless_pass_by_value, reason = "it is used as a function in map_err")]
 pub(crate) fn unavailable(cause: RedisError) -> EngineError {
     EngineError::Unavailable(cause.to_string())
-}
-
-/// Makes [`Dedicated`] clients for deadpool.
-pub(crate) struct DedicatedClients {
-    redis: Config,
-    performance: PerformanceConfig,
-    connection: ConnectionConfig,
-}
-
-impl managed::Manager for DedicatedClients {
-    type Type = Dedicated;
-    type Error = RedisError;
-
-    async fn create(&self) -> Result<Dedicated, RedisError> {
-        let client = Client::new(
-            self.redis.clone(),
-            Some(self.performance.clone()),
-            Some(self.connection.clone()),
-            None,
-        );
-        let task = client.init().await?;
-        Ok(Dedicated { client, task })
-    }
-
-    async fn recycle(&self, _: &mut Dedicated, _: &Metrics) -> RecycleResult<RedisError> {
-        Ok(())
-    }
-}
-
-/// One connection that lives as long as nothing goes wrong on it.
-pub(crate) struct Dedicated {
-    pub(crate) client: Client,
-    /// fred's connection task. It ends when the server closes the connection.
-    pub(crate) task: ConnectHandle,
-}
-
-impl Drop for Dedicated {
-    /// Closes the connection even where fred still waits for an answer on it.
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
