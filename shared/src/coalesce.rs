@@ -1,15 +1,24 @@
 //! Many waiting calls, one request.
 //!
-//! Calls queue; whenever fewer than `in_flight` requests are under way, all that wait, up to `calls`,
-//! become the next one. A lone call goes out at once, so this adds no waiting of its own: batches form
-//! while earlier requests are under way.
+//! Calls queue; whenever one of the senders is free, all that wait, up to a bound, become its next request. A lone call
+//! goes out at once, so this adds no waiting of its own: requests grow while earlier ones are under way.
+//!
+//! Each sender has one request under way at most. So one that hangs holds up no more than the calls it took, and the
+//! others go on; and one that fails rests for a while, or it would take the most calls by losing them the fastest.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{
-    Semaphore,
     mpsc::{self, error::TrySendError},
     oneshot,
+};
+
+use crate::backoff::Backoff;
+
+/// How long a sender rests after its first failure in a row, and at most.
+const REST: Backoff = Backoff {
+    first: Duration::from_millis(20),
+    most: Duration::from_secs(1),
 };
 
 /// The bounds of a [`Coalescer`].
@@ -19,8 +28,6 @@ pub struct CoalesceLimits {
     pub queue: usize,
     /// How many calls one request carries at most.
     pub calls: usize,
-    /// How many requests may be under way at once.
-    pub in_flight: usize,
 }
 
 /// A call got no answer.
@@ -42,15 +49,15 @@ pub struct Coalescer<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Coalescer<Q, A> {
-    /// Starts the task that sends. `send` turns calls into as many answers, in the same order, and
-    /// bounds its own time.
-    pub fn start<F, R>(limits: CoalesceLimits, send: F) -> Self
+    /// Starts the task that sends. `send` gives calls to one of the senders, numbered from 0, and turns them into as
+    /// many answers, in the same order; it bounds its own time.
+    pub fn start<F, R>(limits: CoalesceLimits, senders: usize, send: F) -> Self
     where
-        F: Fn(Vec<Q>) -> R + Send + Sync + 'static,
+        F: Fn(usize, Vec<Q>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Vec<A>, CallError>> + Send + 'static,
     {
         let (queue, waiting) = mpsc::channel(limits.queue);
-        tokio::spawn(run(limits, waiting, Arc::new(send)));
+        tokio::spawn(run(limits, senders, waiting, Arc::new(send)));
         Self { queue }
     }
 
@@ -70,31 +77,52 @@ impl<Q: Send + 'static, A: Send + 'static> Coalescer<Q, A> {
     }
 }
 
-async fn run<Q, A, F, R>(limits: CoalesceLimits, mut waiting: mpsc::Receiver<Waiting<Q, A>>, send: Arc<F>)
-where
+async fn run<Q, A, F, R>(
+    limits: CoalesceLimits,
+    senders: usize,
+    mut waiting: mpsc::Receiver<Waiting<Q, A>>,
+    send: Arc<F>,
+) where
     Q: Send + 'static,
     A: Send + 'static,
-    F: Fn(Vec<Q>) -> R + Send + Sync + 'static,
+    F: Fn(usize, Vec<Q>) -> R + Send + Sync + 'static,
     R: Future<Output = Result<Vec<A>, CallError>> + Send + 'static,
 {
-    let requests = Arc::new(Semaphore::new(limits.in_flight));
+    let (free, mut next) = mpsc::unbounded_channel();
+    for number in 0..senders {
+        // The receiver is here until the end.
+        let _ = free.send(Sender { number, failures: 0 });
+    }
     while let Some(first) = waiting.recv().await {
-        // The semaphore is never closed; the permit is what makes the next calls wait and gather.
-        let Ok(permit) = requests.clone().acquire_owned().await else {
-            return;
-        };
+        // In turn, so that a call that is repeated goes to another one; the others wait and gather.
+        let Some(mut sender) = next.recv().await else { return };
         let mut calls = vec![first];
         while calls.len() < limits.calls {
             let Ok(next) = waiting.try_recv() else { break };
             calls.push(next);
         }
-        let send = send.clone();
+        let (send, free) = (send.clone(), free.clone());
         tokio::spawn(async move {
             let (requests, replies): (Vec<Q>, Vec<_>) = calls.into_iter().unzip();
-            distribute(send(requests).await, replies);
-            drop(permit);
+            let answers = send(sender.number, requests).await;
+            sender.failures = match &answers {
+                Ok(_) => 0,
+                Err(_) => sender.failures.saturating_add(1),
+            };
+            distribute(answers, replies);
+            if sender.failures > 0 {
+                REST.sleep(sender.failures - 1).await;
+            }
+            let _ = free.send(sender);
         });
     }
+}
+
+/// One that has no request under way.
+struct Sender {
+    number: usize,
+    /// How many of its last requests have failed.
+    failures: u32,
 }
 
 fn distribute<A>(answers: Result<Vec<A>, CallError>, replies: Vec<oneshot::Sender<Result<A, CallError>>>) {
@@ -126,17 +154,13 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: CoalesceLimits = CoalesceLimits {
-        queue: 10,
-        calls: 4,
-        in_flight: 1,
-    };
+    const LIMITS: CoalesceLimits = CoalesceLimits { queue: 10, calls: 4 };
 
     #[tokio::test]
     async fn calls_that_wait_share_a_request_and_each_gets_its_own_answer() {
         let sizes = Arc::new(Mutex::new(Vec::new()));
         let seen = sizes.clone();
-        let coalescer = Coalescer::start(LIMITS, move |calls: Vec<u32>| {
+        let coalescer = Coalescer::start(LIMITS, 1, move |_, calls: Vec<u32>| {
             seen.lock().expect("no holder panics").push(calls.len());
             async move {
                 tokio::task::yield_now().await;
@@ -155,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_answers_at_once() {
-        let coalescer = Coalescer::start(LIMITS, |_: Vec<()>| std::future::pending::<Result<Vec<()>, _>>());
+        let coalescer = Coalescer::start(LIMITS, 1, |_, _: Vec<()>| std::future::pending::<Result<Vec<()>, _>>());
         let mut calls: Vec<_> = (0..=LIMITS.queue).map(|_| Box::pin(coalescer.call(()))).collect();
         // Queued before the sender runs: the queue takes its limit, the next is refused.
         let last = calls.pop().expect("a call");
@@ -167,7 +191,38 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_number_of_answers_fails_every_call() {
-        let coalescer = Coalescer::start(LIMITS, |_: Vec<u32>| async { Ok(vec![1_u32, 2]) });
+        let coalescer = Coalescer::start(LIMITS, 1, |_, _: Vec<u32>| async { Ok(vec![1_u32, 2]) });
         assert!(matches!(coalescer.call(1).await, Err(CallError::Failed(_))));
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_hangs_holds_up_only_what_it_took() {
+        let coalescer = Coalescer::start(LIMITS, 2, |sender, calls: Vec<u32>| async move {
+            match sender {
+                0 => std::future::pending().await,
+                _ => Ok(calls),
+            }
+        });
+        assert!(futures::poll!(Box::pin(coalescer.call(0))).is_pending());
+        tokio::task::yield_now().await;
+        for call in 1..20 {
+            assert_eq!(coalescer.call(call).await, Ok(call));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_fails_rests_while_the_others_work() {
+        let coalescer = Coalescer::start(LIMITS, 2, |sender, calls: Vec<u32>| async move {
+            match sender {
+                0 => Err(CallError::Failed("gone".into())),
+                _ => Ok(calls),
+            }
+        });
+        let mut failed = 0;
+        for call in 0..100 {
+            failed += u32::from(coalescer.call(call).await.is_err());
+        }
+        // In turn it would be every other one. A rest can be short, but they get longer.
+        assert!((1..=10).contains(&failed), "{failed}");
     }
 }

@@ -1,14 +1,6 @@
 //! Participants in other processes, over HTTP with keep-alive. Calls that wait share a request.
 
-use std::{
-    fmt,
-    str::FromStr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use reqwest::{Client, Url};
@@ -30,8 +22,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const LIMITS: CoalesceLimits = CoalesceLimits {
     queue: 16_384,
     calls: MAX_CALLS,
-    // Two, so that the next calls are on their way while the participant commits the last ones.
-    in_flight: 2,
 };
 
 /// A participant's replicas: their base URLs, separated by commas.
@@ -82,19 +72,20 @@ where
     fn start(client: &Client, replicas: &Replicas, path: &'static str) -> Self {
         let client = client.clone();
         let replicas = replicas.clone();
-        let next = AtomicUsize::new(0);
-        Self(Coalescer::start(LIMITS, move |calls: Vec<Call<Q>>| {
-            // The next replica each time: a repeated call thereby goes to another one.
-            let replica = &replicas.0[next.fetch_add(1, Ordering::Relaxed) % replicas.0.len()];
-            let request = replica.join(path).map(|url| client.post(url));
-            async move {
-                let failed = |cause: &dyn fmt::Display| CallError::Failed(cause.to_string());
-                let request = request.map_err(|cause| failed(&cause))?;
-                let response = request.json(&calls).send().await.map_err(|cause| failed(&cause))?;
-                let response = response.error_for_status().map_err(|cause| failed(&cause))?;
-                response.json().await.map_err(|cause| failed(&cause))
-            }
-        }))
+        Self(Coalescer::start(
+            LIMITS,
+            replicas.0.len(),
+            move |replica, calls: Vec<Call<Q>>| {
+                let request = replicas.0[replica].join(path).map(|url| client.post(url));
+                async move {
+                    let failed = |cause: &dyn fmt::Display| CallError::Failed(cause.to_string());
+                    let request = request.map_err(|cause| failed(&cause))?;
+                    let response = request.json(&calls).send().await.map_err(|cause| failed(&cause))?;
+                    let response = response.error_for_status().map_err(|cause| failed(&cause))?;
+                    response.json().await.map_err(|cause| failed(&cause))
+                }
+            },
+        ))
     }
 
     fn ask(&self, request: Q) -> Asking<'_, A> {
