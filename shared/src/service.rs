@@ -73,7 +73,7 @@ pub async fn serve(
     routes: Route,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
-    let socket = Bound::bind(address, allow_remote).await?;
+    let socket = Bound::bind(address, allow_remote)?;
     tracing::info!(address = %socket.address(), "serving");
     Ok(socket.serve(routes, stop).await?)
 }

@@ -60,7 +60,7 @@ async fn main() -> anyhow::Result<()> {
     let telemetry = Telemetry::start(&options.telemetry)?;
     let stop = shutdown::on_signal()?;
     // Bound first: an address that cannot be had is found out before anything is started.
-    let socket = Bound::bind(options.server.listen, options.server.allow_remote).await?;
+    let socket = Bound::bind(options.server.listen, options.server.allow_remote)?;
     redis::ensure_installed(&options.redis_server)?;
     let _lock = redis::lock(&options.data)?;
     let data = options.data.canonicalize()?;
