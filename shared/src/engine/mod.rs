@@ -64,8 +64,8 @@ pub struct EngineConfig {
     /// How many commands may wait in a lane. One more is refused at once.
     #[arg(long, env = "LANE_QUEUE", default_value_t = 8_192, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub lane_queue: u32,
-    /// How many records one batch may touch. A batch takes what waits, up to this.
-    #[arg(long, env = "BATCH_RECORDS", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    /// How many records one batch may touch. A batch takes what waits, up to this. More do not help: WATCH compares each key with all that are watched.
+    #[arg(long, env = "BATCH_RECORDS", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch_records: u32,
     /// How long a command may take before it is given up, in milliseconds.
     #[arg(long, env = "COMMAND_DEADLINE_MS", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
@@ -78,7 +78,7 @@ impl Default for EngineConfig {
             partitions: 16,
             lanes: 1,
             lane_queue: 8_192,
-            batch_records: 1_024,
+            batch_records: 256,
             command_deadline_ms: 3_000,
         }
     }
