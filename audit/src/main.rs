@@ -11,8 +11,8 @@
 //! The stores cannot be read at one moment, and need not be. Each item is read once; its serial says which
 //! reserves and releases that reading has seen. Its holds are read afterwards, and each tells between which
 //! serials it held. So the holds that belong to the reading are known exactly, however much happened in
-//! between; a hold that was there at the reading is still there, because tombstones and settled holds are
-//! kept for longer than an audit may take. Accounts likewise. There is thus one cut for each item and user.
+//! between; a hold that was there at the reading is still there, because tombstones and the holds of paid
+//! sagas are kept for longer than an audit may take. Accounts likewise. There is thus one cut for each item and user.
 //!
 //! Holds are read before the index, and the index before the orders. What an order says is thus at least
 //! as late as what its holds say; an order is paid for good, and begun before anything is held. Where an

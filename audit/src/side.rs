@@ -16,9 +16,18 @@ pub(crate) trait Side {
     type Hold: Serialize + DeserializeOwned + Clone;
 
     /// The key of a record.
-    fn record_key(partitions: &Partitions, id: &str) -> String;
-    /// The key of a saga's hold on a record.
-    fn hold_key(partitions: &Partitions, saga_id: &SagaId, id: &str) -> String;
+    fn record_key(partitions: &Partitions, id: &str) -> String {
+        let key = partitions.key::<Self::Record>(Self::RECORD, partitions.of(id), id);
+        key.name().to_string()
+    }
+
+    /// The key of a saga's hold on a record, in the record's partition.
+    fn hold_key(partitions: &Partitions, saga_id: &SagaId, id: &str) -> String {
+        let id_with_saga = format_args!("{saga_id}:{id}");
+        let key = partitions.key::<Self::Hold>("hold", partitions.of(id), id_with_saga);
+        key.name().to_string()
+    }
+
     /// What a record says of itself.
     fn reading(record: &Self::Record) -> Reading;
     /// What a hold is.
@@ -72,17 +81,6 @@ impl Side for StockSide {
     type Record = stock::record::Item;
     type Hold = stock::record::Hold;
 
-    fn record_key(partitions: &Partitions, id: &str) -> String {
-        partitions
-            .key::<Self::Record>(Self::RECORD, partitions.of(id), id)
-            .name()
-            .to_string()
-    }
-
-    fn hold_key(partitions: &Partitions, saga_id: &SagaId, id: &str) -> String {
-        hold_key(partitions, saga_id, id)
-    }
-
     fn reading(item: &Self::Record) -> Reading {
         Reading {
             out: i128::from(item.supplied.get()) - i128::from(item.stock.get()),
@@ -121,17 +119,6 @@ impl Side for PaymentSide {
     type Record = payment::record::Account;
     type Hold = payment::record::Hold;
 
-    fn record_key(partitions: &Partitions, id: &str) -> String {
-        partitions
-            .key::<Self::Record>(Self::RECORD, partitions.of(id), id)
-            .name()
-            .to_string()
-    }
-
-    fn hold_key(partitions: &Partitions, saga_id: &SagaId, id: &str) -> String {
-        hold_key(partitions, saga_id, id)
-    }
-
     fn reading(account: &Self::Record) -> Reading {
         Reading {
             out: i128::from(account.funded.get()) - i128::from(account.credit.get()),
@@ -154,13 +141,4 @@ impl Side for PaymentSide {
     fn claims(wanted: &Wanted<'_>) -> BTreeMap<String, i64> {
         BTreeMap::from([(wanted.user_id.to_owned(), wanted.total)])
     }
-}
-
-/// Both sides name a hold by its saga and its record, in the record's partition.
-fn hold_key(partitions: &Partitions, saga_id: &SagaId, id: &str) -> String {
-    let id_with_saga = format_args!("{saga_id}:{id}");
-    partitions
-        .key::<()>("hold", partitions.of(id), id_with_saga)
-        .name()
-        .to_string()
 }
