@@ -2,7 +2,7 @@ use std::{path::Path, process::Command};
 
 use crate::{
     redis::ensure_redis,
-    run::{cargo, release_binary, run, target},
+    run::{cargo, debug_binary, release_binary, run, target},
 };
 
 /// The load generator, what it measures, and the auditor that every run ends with.
@@ -10,17 +10,26 @@ const PACKAGES: [&str; 6] = ["audit", "bench", "order", "payment", "standalone",
 
 /// Builds the services and the load generator, and lets the one measure the others.
 ///
-/// The report goes to `target/bench`, where nothing else is said.
+/// The report goes to `target/bench`, where nothing else is said. With `dev` it is the development build that is
+/// measured, which takes far less time to make and is far slower: to see that all works.
 ///
 /// # Errors
 /// Where a step fails, a checkout was not answered as it had to be, or an audit found something.
-pub(crate) fn bench(options: &[String]) -> anyhow::Result<()> {
+pub(crate) fn bench(dev: bool, options: &[String]) -> anyhow::Result<()> {
     ensure_redis()?;
     println!("building Holdfast; the first time takes a few minutes");
-    run(cargo()
-        .args(["build", "--release", "--quiet"])
-        .args(PACKAGES.map(|name| format!("--package={name}"))))?;
-    let bench = release_binary("bench");
+    let mut build = cargo();
+    build.args(["build", "--quiet"]);
+    let bench = if dev {
+        // As the tests do, so that nothing is built twice.
+        build.args(["--workspace", "--bins"]);
+        debug_binary("bench")
+    } else {
+        build.arg("--release");
+        build.args(PACKAGES.map(|name| format!("--package={name}")));
+        release_binary("bench")
+    };
+    run(&mut build)?;
     let programs = bench.parent().unwrap_or(Path::new("."));
     let mut command = Command::new(&bench);
     command.arg("--programs").arg(programs);

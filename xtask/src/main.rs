@@ -52,6 +52,9 @@ enum Command {
     Fuzz,
     /// Install what is missing, build, and measure how fast checkouts are.
     Bench {
+        /// Measure the development build: a smoke test, whose figures mean nothing.
+        #[arg(long)]
+        dev: bool,
         /// Options of the load generator; `cargo xtask bench -- --help` lists them.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
@@ -66,6 +69,6 @@ fn main() -> anyhow::Result<()> {
         Command::ComposeTest => compose_test::compose_test(),
         Command::Faults { options } => faults::faults(&options),
         Command::Fuzz => fuzz::fuzz(),
-        Command::Bench { options } => bench::bench(&options),
+        Command::Bench { dev, options } => bench::bench(dev, &options),
     }
 }
