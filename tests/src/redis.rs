@@ -21,9 +21,17 @@ impl RedisServer {
     /// # Panics
     /// Where redis-server is not there or does not start.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts an empty one with some options more, until it is started again.
+    ///
+    /// # Panics
+    /// As [`RedisServer::start`].
+    pub async fn start_with(options: &[&str]) -> Self {
         let address = unused_address();
         let data = TempDir::new().expect("a folder for the data");
-        let process = spawn(address, &data);
+        let process = spawn_with(address, &data, options);
         let server = Self { address, data, process };
         server.ready().await;
         server

@@ -103,7 +103,8 @@ impl Store {
         let connection = ConnectionConfig {
             connection_timeout: timeout,
             internal_command_timeout: timeout,
-            max_command_attempts: 1,
+            // Where a slot has moved, fred counts the way to its new server as an attempt.
+            max_command_attempts: if redis.server.is_clustered() { 3 } else { 1 },
             auto_client_setname: true,
             ..ConnectionConfig::default()
         };

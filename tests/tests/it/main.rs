@@ -11,3 +11,4 @@ mod hostile;
 mod recovery;
 mod saga;
 mod standalone;
+mod topologies;
