@@ -32,7 +32,7 @@ pub(crate) fn compose_test() -> anyhow::Result<()> {
         run(&mut Command::new("deploy/base-images.sh"))?;
     }
     run(cargo()
-        .args(["test", "--package", "tests", "--test", "it", "--"])
+        .args(["test", "--workspace", "--test", "it", "--"])
         .args(["--ignored", "--nocapture", "compose::"])
         .env("HOLDFAST_COMPOSE", compose.join(" ")))
 }

@@ -17,7 +17,7 @@ pub(crate) fn fuzz() -> anyhow::Result<()> {
     let schemathesis = ensure_schemathesis()?;
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     run(cargo()
-        .args(["test", "--package", "tests", "--test", "it", "--"])
+        .args(["test", "--workspace", "--test", "it", "--"])
         .args(["--ignored", "--nocapture", "fuzz::"])
         .env("SCHEMATHESIS", schemathesis))
 }
