@@ -125,21 +125,26 @@ impl RedisServer {
     }
 
     async fn run_with(&self, options: &[&str], words: &[&str]) -> String {
-        let printed = tokio::process::Command::new("redis-cli")
-            .args([
-                "-e",
-                "-h",
-                &self.address.ip().to_string(),
-                "-p",
-                &self.address.port().to_string(),
-            ])
-            .args(options)
-            .args(words)
-            .output()
-            .await
-            .expect("redis-cli runs");
-        assert!(printed.status.success(), "{words:?}: {printed:?}");
-        String::from_utf8_lossy(&printed.stdout).trim_end().to_owned()
+        eventually("redis-server has loaded its data", async || {
+            let printed = tokio::process::Command::new("redis-cli")
+                .args([
+                    "-e",
+                    "-h",
+                    &self.address.ip().to_string(),
+                    "-p",
+                    &self.address.port().to_string(),
+                ])
+                .args(options)
+                .args(words)
+                .output()
+                .await
+                .expect("redis-cli runs");
+            // A server that was just started again is not to be hurried.
+            let loading = printed.stderr.starts_with(b"LOADING");
+            assert!(loading || printed.status.success(), "{words:?}: {printed:?}");
+            (!loading).then(|| String::from_utf8_lossy(&printed.stdout).trim_end().to_owned())
+        })
+        .await
     }
 
     async fn ready(&self) {
