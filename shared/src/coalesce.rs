@@ -6,8 +6,9 @@
 //! Each sender has one request under way at most. So one that hangs holds up no more than the calls it took, and the
 //! others go on; and one that fails rests for a while, or it would take the most calls by losing them the fastest.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
     oneshot,
@@ -104,7 +105,11 @@ async fn run<Q, A, F, R>(
         let (send, free) = (send.clone(), free.clone());
         tokio::spawn(async move {
             let (requests, replies): (Vec<Q>, Vec<_>) = calls.into_iter().unzip();
-            let answers = send(sender.number, requests).await;
+            // A sender that were lost here would be lost for good.
+            let attempt = AssertUnwindSafe(async { send(sender.number, requests).await }).catch_unwind();
+            let answers = attempt
+                .await
+                .unwrap_or_else(|_| Err(CallError::Failed("the sender broke".into())));
             sender.failures = match &answers {
                 Ok(_) => 0,
                 Err(_) => sender.failures.saturating_add(1),
@@ -224,5 +229,15 @@ mod tests {
         }
         // In turn it would be every other one. A rest can be short, but they get longer.
         assert!((1..=10).contains(&failed), "{failed}");
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_breaks_comes_back() {
+        let coalescer = Coalescer::start(LIMITS, 1, |_, calls: Vec<u32>| async move {
+            assert_ne!(calls, [0], "on purpose");
+            Ok(calls)
+        });
+        assert!(matches!(coalescer.call(0).await, Err(CallError::Failed(_))));
+        assert_eq!(coalescer.call(1).await, Ok(1));
     }
 }
