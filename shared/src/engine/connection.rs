@@ -12,7 +12,7 @@ use fred::bytes_utils::Str;
 use super::{Touches, Writes, fence::Fence};
 use crate::store::{
     LanePool, LaneServer,
-    wire::{Reply, Wire, WireError},
+    wire::{Reply, Wire, WireError, error},
 };
 
 /// About how many entries a partition's outbox keeps. A reader that falls further behind has to read the
@@ -158,13 +158,6 @@ fn outcome(replies: Vec<Reply>) -> Commit {
         },
         (Some(Reply::Error(last)), Some(cause)) if is_refusal(&last) => Commit::Refused(cause),
         (_, cause) => unclear(cause.unwrap_or_else(|| "EXEC was answered strangely".into())),
-    }
-}
-
-fn error(reply: &Reply) -> Option<&str> {
-    match reply {
-        Reply::Error(cause) => Some(cause),
-        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use deadpool::managed::{self, Metrics, RecycleResult};
 use fred::types::config::{Config, Server, ServerConfig};
 
-use super::wire::{Reply, Wire, WireError};
+use super::wire::{Reply, Wire, WireError, error};
 
 /// A lane's connections: one at a time.
 pub(crate) type LanePool = managed::Pool<LaneServer>;
@@ -69,8 +69,8 @@ impl LaneServer {
         wire.ask("SELECT", [database.as_bytes()]);
         wire.ask("MULTI", []);
         wire.ask("EXEC", []);
-        match wire.exchange().await?.into_iter().find_map(error) {
-            Some(refusal) => Err(ConnectError::Refused(refusal)),
+        match wire.exchange().await?.iter().find_map(error) {
+            Some(refusal) => Err(ConnectError::Refused(refusal.to_owned())),
             None => Ok(wire),
         }
     }
@@ -163,13 +163,6 @@ async fn ensure_master(wire: &mut Wire) -> Result<(), ConnectError> {
 
 fn nowhere(host: &Server, cause: &str) -> ConnectError {
     ConnectError::Nowhere(format!("{}:{} {cause}", host.host, host.port))
-}
-
-fn error(reply: Reply) -> Option<String> {
-    match reply {
-        Reply::Error(cause) => Some(cause.to_string()),
-        _ => None,
-    }
 }
 
 fn text(reply: &Reply) -> Option<&str> {

@@ -21,6 +21,14 @@ use tokio::{
 /// What Redis answers to one command.
 pub(crate) type Reply = BytesFrame;
 
+/// What Redis says is wrong, where an answer is an error.
+pub(crate) fn error(reply: &Reply) -> Option<&str> {
+    match reply {
+        Reply::Error(cause) => Some(cause),
+        _ => None,
+    }
+}
+
 /// How much is read at once, at least: a batch's records in few reads.
 const READ: usize = 64 * 1024;
 
