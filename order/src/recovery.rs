@@ -22,7 +22,7 @@ use crate::{
     record::Sale,
     saga::{Driven, Stuck},
     service::Orders,
-    standing::{paid_up_to, taken_from, taken_up_to},
+    standing::{Standing, paid_up_to, taken_from, taken_up_to},
 };
 
 /// How many sagas of a partition one round looks at.
@@ -59,25 +59,32 @@ impl Orders {
     /// Lets the participants forget sagas that have been paid for long enough, and then forgets them.
     async fn settle(&self, partition: Partition) -> Result<(), EngineError> {
         let inflight = self.keys.inflight(partition);
-        let paid = paid_up_to(Timestamp::now().before(FINISHED_KEPT));
-        let sagas = self.sagas(&inflight, paid).await?;
-        let orders = sagas.iter().map(|saga_id| self.keys.order(&saga_id.order)).collect();
+        let now = self.store.now(&inflight).await?;
+        let sagas = self.sagas(&inflight, paid_up_to(now.before(FINISHED_KEPT))).await?;
+        let orders = sagas
+            .iter()
+            .map(|(saga_id, _)| self.keys.order(&saga_id.order))
+            .collect();
         let orders = self.store.read_all(orders).await?;
-        let sales = sagas.into_iter().zip(orders).filter_map(|(saga_id, order)| {
-            match order.map(|order| order.and_then(|order| order.sale(saga_id.attempt))) {
-                Ok(Some(sale)) => Some((saga_id, sale)),
-                // Neither may be, and one that a person has to look at must not keep the others waiting.
-                Ok(None) => {
-                    tracing::error!(saga = %saga_id, "a saga in the index of paid ones is not paid");
-                    None
+        let sales = sagas
+            .into_iter()
+            .zip(orders)
+            .filter_map(|((saga_id, standing), order)| {
+                match order.map(|order| order.and_then(|order| order.sale(saga_id.attempt))) {
+                    Ok(Some(sale)) => Some((saga_id, standing.since(), sale)),
+                    // Neither may be, and one that a person has to look at must not keep the others waiting.
+                    Ok(None) => {
+                        tracing::error!(saga = %saga_id, "a saga in the index of paid ones is not paid");
+                        None
+                    }
+                    Err(error) => {
+                        tracing::error!(saga = %saga_id, %error, "a saga cannot be settled");
+                        None
+                    }
                 }
-                Err(error) => {
-                    tracing::error!(saga = %saga_id, %error, "a saga cannot be settled");
-                    None
-                }
-            }
-        });
-        let settled = join_all(sales.map(|(saga_id, sale)| self.settle_saga(saga_id, sale))).await;
+            });
+        let settled =
+            join_all(sales.map(|(saga_id, paid_since, sale)| self.settle_saga(saga_id, paid_since, sale))).await;
         let saga_ids: Vec<SagaId> = settled.into_iter().flatten().collect();
         if saga_ids.is_empty() {
             return Ok(());
@@ -91,13 +98,15 @@ impl Orders {
     }
 
     /// The saga's id again, where both participants have settled it.
-    async fn settle_saga(&self, saga_id: SagaId, sale: Sale) -> Option<SagaId> {
+    async fn settle_saga(&self, saga_id: SagaId, paid_since: Timestamp, sale: Sale) -> Option<SagaId> {
         let pieces = SettlePieces {
             saga_id: saga_id.clone(),
+            paid_since,
             item_ids: sale.lines.into_iter().map(|line| line.item_id).collect(),
         };
         let charge = SettleCharge {
             saga_id: saga_id.clone(),
+            paid_since,
             user_id: sale.user_id,
         };
         let settled = tokio::try_join!(
@@ -113,20 +122,24 @@ impl Orders {
         }
     }
 
-    /// The partition's sagas that were taken a lease ago or more, or as far in the future: by a driver whose clock
-    /// was ahead. To wait until that time comes would be to leave them alone for as long as it was off.
+    /// The partition's sagas that were taken a lease ago or more, or as far in the future: before the store's clock was
+    /// set back. To wait until that time comes would be to leave them alone for as long as it was off.
     async fn overdue(&self, partition: Partition) -> Result<Vec<SagaId>, EngineError> {
         let inflight = self.keys.inflight(partition);
-        let (now, lease) = (Timestamp::now(), self.saga.lease());
+        let (now, lease) = (self.store.now(&inflight).await?, self.saga.lease());
         let mut sagas = self.sagas(&inflight, taken_up_to(now.before(lease))).await?;
         sagas.extend(self.sagas(&inflight, taken_from(now.after(lease))).await?);
-        Ok(sagas)
+        Ok(sagas.into_iter().map(|(saga_id, _)| saga_id).collect())
     }
 
-    async fn sagas(&self, index: &IndexKey, scores: RangeInclusive<f64>) -> Result<Vec<SagaId>, EngineError> {
+    async fn sagas(
+        &self,
+        index: &IndexKey,
+        scores: RangeInclusive<f64>,
+    ) -> Result<Vec<(SagaId, Standing)>, EngineError> {
         let members = self.store.members(index, scores, SAGAS_A_ROUND).await?;
-        let parse = |member: String| match member.parse() {
-            Ok(saga_id) => Some(saga_id),
+        let parse = |(member, score): (String, f64)| match member.parse() {
+            Ok(saga_id) => Some((saga_id, Standing::of(score))),
             Err(error) => {
                 tracing::error!(%error, member, index = %index.name(), "an index holds something else than a saga");
                 None
@@ -148,7 +161,6 @@ impl Orders {
         let take_over = TakeOver {
             keys: self.keys.saga(&saga_id.order),
             saga_id,
-            now: Timestamp::now(),
             lease: self.saga.lease(),
             deadline: self.saga.deadline(),
         };

@@ -14,7 +14,6 @@
 //! Transactions" (CIDR 2007).
 
 use shared::{
-    clock::Timestamp,
     coalesce::CallError,
     engine::EngineError,
     protocol::{Charge, ChargeAnswer, Refund, Release, Reserve, ReserveAnswer},
@@ -106,7 +105,6 @@ impl Orders {
             saga_id: saga.id.clone(),
             epoch: saga.epoch,
             verdict: verdict.clone(),
-            now: Timestamp::now(),
         };
         match self.engine.submit(finish).await? {
             FinishOutcome::Finished => Ok(Driven::Finished(verdict)),

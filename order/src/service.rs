@@ -7,7 +7,6 @@ use shared::{
     amounts::Quantity,
     backoff::Backoff,
     bulk::{self, RecordCount},
-    clock::Timestamp,
     engine::{Engine, EngineConfig, EngineError, Lanes},
     http::CorrelationId,
     ids::{ItemId, OrderId, SagaId, UserId},
@@ -171,7 +170,6 @@ impl Orders {
         let until = Instant::now() + self.saga.client_patience();
         let begin = Begin {
             keys: self.keys.saga(order_id),
-            now: Timestamp::now(),
         };
         let checkout = match self.engine.submit(begin).await? {
             BeginOutcome::Begun(saga) => self.drive_for_client(saga, until).await,

@@ -32,6 +32,14 @@ impl Standing {
         }
     }
 
+    /// When it was last taken, or paid.
+    #[must_use]
+    pub fn since(self) -> Timestamp {
+        match self {
+            Self::UnderWay { since } | Self::Paid { since } => since,
+        }
+    }
+
     /// What a score says.
     #[must_use]
     pub fn of(score: f64) -> Self {

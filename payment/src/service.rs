@@ -3,10 +3,9 @@
 use shared::{
     amounts::Credits,
     bulk::{self, RecordCount},
-    clock::Timestamp,
     engine::{Engine, EngineConfig, EngineError, Lanes},
     ids::UserId,
-    protocol::{Charge, ChargeAnswer, Refund, Refunded, SettleCharge, Settled, StepError, honour},
+    protocol::{Charge, ChargeAnswer, Refund, Refunded, SettleCharge, Settled},
     service::{Foundation, StartError},
     store::{Store, StoreConfig},
 };
@@ -92,33 +91,37 @@ impl Payment {
     /// Takes a saga's total from a user's credit, at most once.
     ///
     /// # Errors
-    /// See [`StepError`].
-    pub async fn charge(&self, charge: Charge) -> Result<ChargeAnswer, StepError> {
-        honour(charge.driven_since, Timestamp::now())?;
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
+    pub async fn charge(&self, charge: Charge) -> Result<ChargeAnswer, EngineError> {
         let command = ChargeAccount {
             account: self.keys.account(&charge.user_id),
             hold: self.keys.hold(&charge.saga_id, &charge.user_id),
+            driven_since: charge.driven_since,
             amount: charge.amount,
         };
-        Ok(self.engine.submit(command).await?)
+        self.engine.submit(command).await
     }
 
     /// Gives back what a saga took, and refuses it for good.
     ///
     /// # Errors
-    /// See [`StepError`].
-    pub async fn refund(&self, refund: Refund) -> Result<Refunded, StepError> {
-        honour(refund.driven_since, Timestamp::now())?;
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
+    pub async fn refund(&self, refund: Refund) -> Result<Refunded, EngineError> {
         let command = RefundAccount {
             account: self.keys.account(&refund.user_id),
             hold: self.keys.hold(&refund.saga_id, &refund.user_id),
+            driven_since: refund.driven_since,
         };
-        Ok(self.engine.submit(command).await?)
+        self.engine.submit(command).await
     }
 
-    /// Forgets a paid saga's charge, which must have been paid for [`FINISHED_KEPT`](shared::protocol::FINISHED_KEPT).
+    /// Forgets a paid saga's charge.
+    ///
+    /// # Errors
+    /// [`EngineError::Expired`] if it is too early; see [`settleable`](shared::protocol::settleable).
     pub async fn settle(&self, settle: SettleCharge) -> Result<Settled, EngineError> {
         let hold = self.keys.hold(&settle.saga_id, &settle.user_id);
-        self.engine.submit(SettleHold { hold }).await
+        let paid_since = settle.paid_since;
+        self.engine.submit(SettleHold { hold, paid_since }).await
     }
 }

@@ -13,12 +13,18 @@ static OFFSET_MILLIS: AtomicI64 = AtomicI64::new(0);
 
 /// Milliseconds since the Unix epoch.
 ///
-/// Replicas' clocks may differ: time decides when something is tried again, never who may do it.
+/// Machines' clocks differ, so what is decided is decided by the clock of the store that holds the records
+/// ([`View::now`](crate::engine::View::now)): one clock, whoever asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// Before every other.
+    pub const MIN: Self = Self(0);
+    /// After every other.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// The present, by this machine's clock.
     #[must_use]
     pub fn now() -> Self {
@@ -31,6 +37,13 @@ impl Timestamp {
     #[must_use]
     pub const fn from_millis(milliseconds: u64) -> Self {
         Self(milliseconds)
+    }
+
+    /// What Redis's TIME says: whole seconds and microseconds since the epoch, as text.
+    #[must_use]
+    pub(crate) fn from_redis(seconds: &str, microseconds: &str) -> Option<Self> {
+        let (seconds, microseconds): (u64, u64) = (seconds.parse().ok()?, microseconds.parse().ok()?);
+        Some(Self(seconds.checked_mul(1_000)?.checked_add(microseconds / 1_000)?))
     }
 
     /// How much later it is than `earlier`; nothing where a clock was set back.

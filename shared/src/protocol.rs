@@ -4,14 +4,13 @@
 //! nothing twice. One HTTP request carries many calls; each has its own [`Reply`], because one saga's
 //! trouble is none of the others'.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     amounts::{Credits, Quantity},
     clock::Timestamp,
-    engine::EngineError,
     http::{CorrelationId, ProblemKind},
     ids::{ItemId, SagaId, UserId},
 };
@@ -31,7 +30,7 @@ pub const MAX_CALLS: usize = 1_024;
 
 /// How long a participant remembers a finished saga: its tombstones, and what a paid one holds.
 ///
-/// It must outlast [`DRIVE_HONOURED`] by more than two machines' clocks may ever differ: then every request
+/// It must outlast [`DRIVE_HONOURED`] by more than two stores' clocks may ever differ: then every request
 /// that could act twice is refused for its age before the record that refuses it is gone.
 pub const FINISHED_KEPT: Duration = Duration::from_secs(60 * 60);
 
@@ -54,43 +53,23 @@ pub const REFUND_PATH: &str = "/internal/refund";
 /// Where stock takes [`SettlePieces`] calls and payment takes [`SettleCharge`] calls.
 pub const SETTLE_PATH: &str = "/internal/settle";
 
-/// A request's driver took the saga too long ago, or in the future: the clocks differ, or it has slept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "by this machine's clock the driver took this saga {} s {side}; honoured are {} s either way",
-    apart.as_secs(),
-    DRIVE_HONOURED.as_secs()
-)]
-pub struct StaleDrive {
-    apart: Duration,
-    side: &'static str,
-}
-
-/// Whether a request of a driver that took its saga at `driven_since` may still be acted on.
+/// When a participant acts on a request of a driver that took its saga at `driven_since`: not much later, and not much
+/// earlier either, since the order's store and the participant's have clocks that differ.
 ///
-/// # Errors
-/// [`StaleDrive`] where it may not: nothing must be read or written for it.
-pub fn honour(driven_since: Timestamp, now: Timestamp) -> Result<(), StaleDrive> {
-    let (ago, ahead) = (now.since(driven_since), driven_since.since(now));
-    if ago > DRIVE_HONOURED || ahead > DRIVE_HONOURED {
-        Err(StaleDrive {
-            apart: ago.max(ahead),
-            side: if ahead > ago { "ahead" } else { "ago" },
-        })
-    } else {
-        Ok(())
-    }
+/// A participant compares it with its own store's clock, as every command's
+/// [`validity`](crate::engine::Command::validity).
+#[must_use]
+pub fn honoured(driven_since: Timestamp) -> RangeInclusive<Timestamp> {
+    driven_since.before(DRIVE_HONOURED)..=driven_since.after(DRIVE_HONOURED)
 }
 
-/// Why a participant gave no answer to a step of a saga.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StepError {
-    /// The engine could not commit it, or did and cannot tell.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// Nothing was done: the request is too old.
-    #[error(transparent)]
-    Stale(#[from] StaleDrive),
+/// When a participant may forget what a saga holds that was paid at `paid_since`.
+///
+/// Every driver of the saga took it before it was paid. So from this time on none of them is [`honoured`], by the same
+/// clock that says so: whoever asks for the saga again is refused for that, and no longer by its holds.
+#[must_use]
+pub fn settleable(paid_since: Timestamp) -> RangeInclusive<Timestamp> {
+    paid_since.after(DRIVE_HONOURED)..=Timestamp::MAX
 }
 
 /// One call in a request, with the correlation id of the client's request that caused it.
@@ -127,7 +106,7 @@ pub struct Line {
 pub struct Reserve {
     /// The saga that holds.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`honour`].
+    /// When the asking driver took the saga; see [`honoured`].
     pub driven_since: Timestamp,
     /// What is held. Several lines of one item count as their sum.
     pub lines: Vec<Line>,
@@ -160,7 +139,7 @@ pub enum ReserveAnswer {
 pub struct Release {
     /// The saga that no longer holds.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`honour`].
+    /// When the asking driver took the saga; see [`honoured`].
     pub driven_since: Timestamp,
     /// The items of the saga's lines.
     pub item_ids: Vec<ItemId>,
@@ -192,7 +171,7 @@ pub enum QuoteAnswer {
 pub struct Charge {
     /// The saga that pays.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`honour`].
+    /// When the asking driver took the saga; see [`honoured`].
     pub driven_since: Timestamp,
     /// Whose credit.
     pub user_id: UserId,
@@ -222,7 +201,7 @@ pub enum ChargeAnswer {
 pub struct Refund {
     /// The saga that no longer pays.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`honour`].
+    /// When the asking driver took the saga; see [`honoured`].
     pub driven_since: Timestamp,
     /// Whose credit.
     pub user_id: UserId,
@@ -238,6 +217,8 @@ pub struct Refunded;
 pub struct SettlePieces {
     /// The saga whose order is paid.
     pub saga_id: SagaId,
+    /// When it was paid, by the clock of order's store; see [`settleable`].
+    pub paid_since: Timestamp,
     /// The items of the saga's lines.
     pub item_ids: Vec<ItemId>,
 }
@@ -247,6 +228,8 @@ pub struct SettlePieces {
 pub struct SettleCharge {
     /// The saga whose order is paid.
     pub saga_id: SagaId,
+    /// When it was paid, by the clock of order's store; see [`settleable`].
+    pub paid_since: Timestamp,
     /// Who paid.
     pub user_id: UserId,
 }
@@ -263,15 +246,18 @@ mod tests {
     fn a_drive_is_honoured_for_a_while_by_clocks_that_differ_a_little() {
         let minute = |minutes: u64| Timestamp::from_millis(minutes * 60_000);
         for near in [45, 59, 60, 61, 75] {
-            assert_eq!(honour(minute(near), minute(60)), Ok(()), "{near}");
+            assert!(honoured(minute(near)).contains(&minute(60)), "{near}");
         }
         for far in [0, 44, 76, 200] {
-            assert!(honour(minute(far), minute(60)).is_err(), "{far}");
+            assert!(!honoured(minute(far)).contains(&minute(60)), "{far}");
         }
-        let told = honour(minute(0), minute(60)).map_err(|stale| stale.to_string());
-        assert_eq!(
-            told,
-            Err("by this machine's clock the driver took this saga 3600 s ago; honoured are 900 s either way".into())
-        );
+    }
+
+    #[test]
+    fn what_a_paid_saga_holds_is_forgotten_only_when_none_of_its_drivers_is_honoured() {
+        let paid = Timestamp::from_millis(1_000_000_000);
+        let last = *honoured(paid).end();
+        assert!(!settleable(paid).contains(&last.before(Duration::from_millis(1))));
+        assert!(settleable(paid).contains(&last.after(Duration::from_millis(1))));
     }
 }

@@ -7,7 +7,7 @@ use shared::{
     engine::EngineError,
     protocol::{
         Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reserve, ReserveAnswer,
-        SettleCharge, SettlePieces, Settled, StepError,
+        SettleCharge, SettlePieces, Settled,
     },
 };
 
@@ -49,9 +49,9 @@ impl Payment for EmbeddedPayment {
     }
 }
 
-async fn unless_failed<A, E: Into<StepError>>(call: impl Future<Output = Result<A, E>>) -> Result<A, CallError> {
-    call.await.map_err(|error| match error.into() {
-        StepError::Engine(EngineError::Overloaded) => CallError::Overloaded,
+async fn unless_failed<A>(call: impl Future<Output = Result<A, EngineError>>) -> Result<A, CallError> {
+    call.await.map_err(|error| match error {
+        EngineError::Overloaded => CallError::Overloaded,
         other => CallError::Failed(other.to_string()),
     })
 }

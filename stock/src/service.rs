@@ -10,9 +10,7 @@ use shared::{
     engine::{Engine, EngineConfig, EngineError, Lanes},
     ids::{ItemId, SagaId},
     keys::Partition,
-    protocol::{
-        Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SettlePieces, Settled, StepError, honour,
-    },
+    protocol::{Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SettlePieces, Settled},
     service::{Foundation, StartError},
     store::{Store, StoreConfig},
 };
@@ -109,13 +107,18 @@ impl Stock {
     /// a refusal means that nothing is held.
     ///
     /// # Errors
-    /// See [`StepError`].
-    pub async fn reserve(&self, reserve: Reserve) -> Result<ReserveAnswer, StepError> {
-        honour(reserve.driven_since, Timestamp::now())?;
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
+    pub async fn reserve(&self, reserve: Reserve) -> Result<ReserveAnswer, EngineError> {
+        let driven_since = reserve.driven_since;
         let claims = self.claims(&reserve)?;
         let answers = try_join_all(claims.into_iter().map(async |(partition, claims)| {
             let item_ids: Vec<ItemId> = claims.iter().map(|claim| claim.item_id.clone()).collect();
-            let answer = self.engine.submit(ReserveClaims { partition, claims }).await?;
+            let command = ReserveClaims {
+                partition,
+                driven_since,
+                claims,
+            };
+            let answer = self.engine.submit(command).await?;
             Ok::<_, EngineError>((item_ids, answer))
         }))
         .await?;
@@ -125,32 +128,37 @@ impl Stock {
         let Some((_, refusal)) = refused.into_iter().next() else {
             return Ok(ReserveAnswer::Reserved);
         };
-        self.release_items(&reserve.saga_id, granted.iter().flat_map(|(item_ids, _)| item_ids))
-            .await?;
+        let granted = granted.iter().flat_map(|(item_ids, _)| item_ids);
+        self.release_items(&reserve.saga_id, driven_since, granted).await?;
         Ok(refusal)
     }
 
     /// Releases all items of a saga and refuses it for good.
     ///
     /// # Errors
-    /// See [`StepError`].
-    pub async fn release(&self, release: Release) -> Result<Released, StepError> {
-        honour(release.driven_since, Timestamp::now())?;
-        Ok(self.release_items(&release.saga_id, release.item_ids.iter()).await?)
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
+    pub async fn release(&self, release: Release) -> Result<Released, EngineError> {
+        self.release_items(&release.saga_id, release.driven_since, release.item_ids.iter())
+            .await
     }
 
-    /// Forgets what a paid saga holds, which must have been paid for [`FINISHED_KEPT`](shared::protocol::FINISHED_KEPT).
+    /// Forgets what a paid saga holds.
+    ///
+    /// # Errors
+    /// [`EngineError::Expired`] if it is too early; see [`settleable`](shared::protocol::settleable).
     pub async fn settle(&self, settle: SettlePieces) -> Result<Settled, EngineError> {
         let mut of_partition: BTreeMap<Partition, Vec<_>> = BTreeMap::new();
         for item_id in &settle.item_ids {
             let hold = self.keys.hold(&settle.saga_id, item_id);
             of_partition.entry(hold.partition()).or_default().push(hold);
         }
-        try_join_all(
-            of_partition
-                .into_iter()
-                .map(|(partition, holds)| self.engine.submit(SettleHolds { partition, holds })),
-        )
+        try_join_all(of_partition.into_iter().map(|(partition, holds)| {
+            self.engine.submit(SettleHolds {
+                partition,
+                paid_since: settle.paid_since,
+                holds,
+            })
+        }))
         .await?;
         Ok(Settled)
     }
@@ -158,6 +166,7 @@ impl Stock {
     async fn release_items(
         &self,
         saga_id: &SagaId,
+        driven_since: Timestamp,
         item_ids: impl Iterator<Item = &ItemId>,
     ) -> Result<Released, EngineError> {
         let mut of_partition: BTreeMap<Partition, BTreeMap<&ItemId, _>> = BTreeMap::new();
@@ -170,7 +179,11 @@ impl Stock {
         }
         try_join_all(of_partition.into_iter().map(|(partition, items)| {
             let items = items.into_values().collect();
-            self.engine.submit(ReleaseItems { partition, items })
+            self.engine.submit(ReleaseItems {
+                partition,
+                driven_since,
+                items,
+            })
         }))
         .await?;
         Ok(Released)

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 pub use self::{
     auditor::{Audit, Finding},
     client::{Answer, Client},
-    clock::Clock,
+    clock::{Clock, let_an_hour_pass},
     compose::Compose,
     deployment::{Deployment, Service, Setup},
     increment::Increment,

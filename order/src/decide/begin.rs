@@ -18,8 +18,6 @@ use crate::{
 pub struct Begin {
     /// The order and what belongs to it.
     pub keys: SagaKeys,
-    /// The present.
-    pub now: Timestamp,
 }
 
 /// What became of a [`Begin`].
@@ -92,10 +90,11 @@ impl Command for Begin {
             Status::Open { .. } if order.lines.is_empty() => return BeginOutcome::Empty,
             Status::Open { .. } => {}
         }
+        let now = view.now();
         let drive = Drive {
             epoch: 0,
-            begun_at: self.now,
-            driven_since: self.now,
+            begun_at: now,
+            driven_since: now,
         };
         let order = Order {
             // Four thousand million attempts at one order do not happen; the id would repeat a tombstone.
@@ -104,7 +103,7 @@ impl Command for Begin {
             ..order.clone()
         };
         let saga = Saga::of(order.saga_id(&self.keys.order_id), drive, &order);
-        let standing = Standing::UnderWay { since: self.now };
+        let standing = Standing::UnderWay { since: now };
         view.index_add(&self.keys.inflight, &saga.id.to_string(), standing.score());
         view.put(&self.keys.order, order);
         BeginOutcome::Begun(saga)

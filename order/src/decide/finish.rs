@@ -1,7 +1,6 @@
 use serde::Serialize;
 use shared::{
     amounts::Credits,
-    clock::Timestamp,
     engine::{Command, Touches, View},
     events::envelope,
     ids::{OrderId, SagaId, UserId},
@@ -29,8 +28,6 @@ pub struct Finish {
     pub epoch: u32,
     /// How it ends.
     pub verdict: Verdict,
-    /// The present.
-    pub now: Timestamp,
 }
 
 /// How a saga ends.
@@ -76,6 +73,7 @@ impl Command for Finish {
     }
 
     fn decide(&self, view: &mut View) -> FinishOutcome {
+        let now = view.now();
         let driven = view
             .get(&self.keys.order)
             .filter(|order| order.is_driven_by(self.saga_id.attempt, self.epoch));
@@ -97,7 +95,7 @@ impl Command for Finish {
             total: order.total,
             rejection,
         };
-        let event = envelope(kind, &self.saga_id, self.now, &told);
+        let event = envelope(kind, &self.saga_id, now, &told);
         let order = Order {
             status,
             ..order.clone()
@@ -105,7 +103,7 @@ impl Command for Finish {
         view.emit(&self.keys.events, event);
         let (index, saga_id) = (&self.keys.inflight, self.saga_id.to_string());
         match order.status {
-            Status::Paid => view.index_add(index, &saga_id, Standing::Paid { since: self.now }.score()),
+            Status::Paid => view.index_add(index, &saga_id, Standing::Paid { since: now }.score()),
             _ => view.index_remove(index, &saga_id),
         }
         view.put(&self.keys.order, order);

@@ -84,10 +84,11 @@ impl World {
         let mut world = Self {
             keys,
             store: Simulation::default(),
-            now: 1_000,
+            now: 0,
             drivers: Vec::new(),
             settled: HashSet::new(),
         };
+        world.set_clock(1_000);
         for number in 0..ORDERS {
             let order = world.keys.order(&OrderId::numbered(number));
             world.run(&Create {
@@ -103,8 +104,9 @@ impl World {
         self.store.run(command).expect("a decision")
     }
 
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.now)
+    fn set_clock(&mut self, milliseconds: u64) {
+        self.now = milliseconds;
+        self.store.set_clock(Timestamp::from_millis(milliseconds));
     }
 
     fn order(&self, number: u32) -> Order {
@@ -130,7 +132,7 @@ impl World {
 
     fn begin(&mut self, number: u32) -> BeginOutcome {
         let keys = self.keys.saga(&OrderId::numbered(number));
-        let outcome = self.run(&Begin { keys, now: self.now() });
+        let outcome = self.run(&Begin { keys });
         if let BeginOutcome::Begun(saga) = &outcome {
             self.drivers.push(saga.clone());
         }
@@ -152,7 +154,6 @@ impl World {
             saga_id: saga.id.clone(),
             epoch: saga.epoch,
             verdict,
-            now: self.now(),
         })
     }
 
@@ -160,7 +161,6 @@ impl World {
         let outcome = self.run(&TakeOver {
             keys: self.keys.saga(&saga.id.order),
             saga_id: saga.id.clone(),
-            now: self.now(),
             lease: LEASE,
             deadline: DEADLINE,
         });
@@ -203,7 +203,7 @@ impl World {
             Step::AddItem { order } => drop(self.add_item(*order)),
             Step::Begin { order } => drop(self.begin(*order)),
             Step::Init { order } => self.init(*order),
-            Step::Wait { milliseconds } => self.now += milliseconds,
+            Step::Wait { milliseconds } => self.set_clock(self.now + milliseconds),
             Step::Cancel { driver } => drop(self.driver(*driver).map(|saga| self.cancel(&saga))),
             Step::Settle { driver } => {
                 if let Some(saga) = self.driver(*driver) {
@@ -341,10 +341,10 @@ fn a_saga_is_left_alone_for_its_lease_and_given_up_after_its_deadline() {
     world.begin(0);
     let first = world.drivers[0].clone();
     assert_eq!(world.take_over(&first), TakeOverOutcome::NotYet);
-    world.now += 5;
+    world.set_clock(world.now + 5);
     assert!(matches!(world.take_over(&first), TakeOverOutcome::Taken(saga, Course::Forward) if saga.epoch == 1));
     assert_eq!(world.take_over(&first), TakeOverOutcome::NotYet);
-    world.now += 20;
+    world.set_clock(world.now + 20);
     let given_up = world.take_over(&first);
     assert!(
         matches!(given_up, TakeOverOutcome::Taken(saga, Course::Back(Rejection::DeadlinePassed)) if saga.epoch == 2)
@@ -364,9 +364,9 @@ fn a_saga_is_left_alone_for_its_lease_and_given_up_after_its_deadline() {
 #[test]
 fn a_driver_from_the_future_is_taken_over() {
     let mut world = World::new();
-    world.now += 1_000_000;
+    world.set_clock(world.now + 1_000_000);
     world.begin(0);
-    world.now -= 1_000_000;
+    world.set_clock(world.now - 1_000_000);
     let ahead = world.drivers[0].clone();
     assert!(matches!(world.take_over(&ahead), TakeOverOutcome::Taken(saga, Course::Forward) if saga.epoch == 1));
 }

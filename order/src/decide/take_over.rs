@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use shared::{
-    clock::Timestamp,
     engine::{Command, Touches, View},
     ids::SagaId,
     keys::Partition,
@@ -22,8 +21,6 @@ pub struct TakeOver {
     pub keys: SagaKeys,
     /// The saga.
     pub saga_id: SagaId,
-    /// The present.
-    pub now: Timestamp,
     /// How long a driver is left alone.
     pub lease: Duration,
     /// How old a saga may become before it is given up.
@@ -65,6 +62,7 @@ impl Command for TakeOver {
     }
 
     fn decide(&self, view: &mut View) -> TakeOverOutcome {
+        let now = view.now();
         let order = view.get(&self.keys.order);
         if order.is_some_and(|order| order.sale(self.saga_id.attempt).is_some()) {
             return TakeOverOutcome::Paid;
@@ -74,19 +72,19 @@ impl Command for TakeOver {
             view.index_remove(&self.keys.inflight, &self.saga_id.to_string());
             return TakeOverOutcome::Finished;
         };
-        // A driver in the future had a clock that was off, and will not come back to it.
-        let apart = self.now.since(drive.driven_since) + drive.driven_since.since(self.now);
+        // A driver in the future: the store's clock was set back since, and will not come to that time again soon.
+        let apart = now.since(drive.driven_since) + drive.driven_since.since(now);
         if apart < self.lease {
             return TakeOverOutcome::NotYet;
         }
         let course = match &order.status {
             Status::Cancelling { reason, .. } => Course::Back(reason.clone()),
-            _ if self.now.since(drive.begun_at) >= self.deadline => Course::Back(Rejection::DeadlinePassed),
+            _ if now.since(drive.begun_at) >= self.deadline => Course::Back(Rejection::DeadlinePassed),
             _ => Course::Forward,
         };
         let drive = Drive {
             epoch: drive.epoch.saturating_add(1),
-            driven_since: self.now,
+            driven_since: now,
             ..drive
         };
         let status = match &course {
@@ -102,7 +100,7 @@ impl Command for TakeOver {
         };
         let saga = Saga::of(self.saga_id.clone(), drive, &order);
         view.put(&self.keys.order, order);
-        let standing = Standing::UnderWay { since: self.now };
+        let standing = Standing::UnderWay { since: now };
         view.index_add(&self.keys.inflight, &self.saga_id.to_string(), standing.score());
         TakeOverOutcome::Taken(saga, course)
     }

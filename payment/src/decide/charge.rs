@@ -1,8 +1,11 @@
+use std::ops::RangeInclusive;
+
 use shared::{
     amounts::Credits,
+    clock::Timestamp,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::{ChargeAnswer, FINISHED_KEPT},
+    protocol::{ChargeAnswer, FINISHED_KEPT, honoured},
 };
 
 use crate::record::{Account, Hold};
@@ -18,6 +21,8 @@ pub struct ChargeAccount {
     pub account: Key<Account>,
     /// What is known of the saga's charge.
     pub hold: Key<Hold>,
+    /// When the asking driver took the saga.
+    pub driven_since: Timestamp,
     /// How much.
     pub amount: Credits,
 }
@@ -32,6 +37,10 @@ impl Command for ChargeAccount {
     fn touches(&self, touches: &mut Touches) {
         touches.record(&self.account);
         touches.record(&self.hold);
+    }
+
+    fn validity(&self) -> RangeInclusive<Timestamp> {
+        honoured(self.driven_since)
     }
 
     fn decide(&self, view: &mut View) -> ChargeAnswer {

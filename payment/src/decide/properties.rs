@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proptest::{collection::vec, prelude::*};
 use shared::{
     amounts::Credits,
+    clock::Timestamp,
     engine::Simulation,
     ids::{SagaId, UserId},
     keys::Partitions,
@@ -68,6 +69,7 @@ impl World {
         let command = ChargeAccount {
             account: self.keys.account(&user_id),
             hold: self.keys.hold(&Self::saga_id(saga), &user_id),
+            driven_since: Timestamp::MIN,
             amount: Credits::from(amount),
         };
         self.store.run(&command).expect("a decision")
@@ -78,6 +80,7 @@ impl World {
         let command = RefundAccount {
             account: self.keys.account(&user_id),
             hold: self.keys.hold(&Self::saga_id(saga), &user_id),
+            driven_since: Timestamp::MIN,
         };
         self.store.run(&command).expect("a decision");
     }

@@ -1,8 +1,11 @@
+use std::ops::RangeInclusive;
+
 use shared::{
     amounts::Credits,
+    clock::Timestamp,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::{FINISHED_KEPT, Refunded},
+    protocol::{FINISHED_KEPT, Refunded, honoured},
 };
 
 use crate::record::{Account, Hold, Span};
@@ -16,6 +19,8 @@ pub struct RefundAccount {
     pub account: Key<Account>,
     /// What is known of the saga's charge.
     pub hold: Key<Hold>,
+    /// When the asking driver took the saga.
+    pub driven_since: Timestamp,
 }
 
 impl Command for RefundAccount {
@@ -28,6 +33,10 @@ impl Command for RefundAccount {
     fn touches(&self, touches: &mut Touches) {
         touches.record(&self.account);
         touches.record(&self.hold);
+    }
+
+    fn validity(&self) -> RangeInclusive<Timestamp> {
+        honoured(self.driven_since)
     }
 
     fn decide(&self, view: &mut View) -> Refunded {

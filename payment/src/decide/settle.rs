@@ -1,7 +1,10 @@
+use std::ops::RangeInclusive;
+
 use shared::{
+    clock::Timestamp,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::Settled,
+    protocol::{Settled, settleable},
 };
 
 use crate::record::Hold;
@@ -11,6 +14,8 @@ use crate::record::Hold;
 pub struct SettleHold {
     /// The saga's charge.
     pub hold: Key<Hold>,
+    /// When it was paid.
+    pub paid_since: Timestamp,
 }
 
 impl Command for SettleHold {
@@ -22,6 +27,10 @@ impl Command for SettleHold {
 
     fn touches(&self, touches: &mut Touches) {
         touches.record(&self.hold);
+    }
+
+    fn validity(&self) -> RangeInclusive<Timestamp> {
+        settleable(self.paid_since)
     }
 
     fn decide(&self, view: &mut View) -> Settled {

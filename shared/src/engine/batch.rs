@@ -1,8 +1,10 @@
 //! The pure middle of a lane: run the decisions of a batch over one view.
 
-use bytes::Bytes;
-
-use super::{EngineError, Touches, Writes, command::Pending};
+use super::{
+    EngineError, Touches, Writes,
+    command::{Pending, expired},
+    view::Loaded,
+};
 
 /// Commands that one transaction commits together.
 pub(super) struct Batch {
@@ -36,15 +38,17 @@ impl Batch {
 
     /// Decides every command in arrival order, so that each sees what those before it did.
     ///
-    /// A command whose record is unreadable, or whose decision panics, is answered with that error and
-    /// leaves the batch; after a panic the others are decided anew, because the view may be half-changed.
-    pub(super) fn decide(&mut self, touches: &Touches, values: &[Option<Bytes>]) -> Result<Writes, EngineError> {
+    /// A command that is out of its time, whose record is unreadable, or whose decision panics, is answered with that
+    /// error and leaves the batch; after a panic the others are decided anew, because the view may be half-changed.
+    pub(super) fn decide(&mut self, touches: &Touches, loaded: &Loaded) -> Result<Writes, EngineError> {
         'anew: loop {
-            let mut view = touches.load(values.to_vec());
+            let mut view = touches.load(loaded.clone());
             let mut next = 0;
             while next < self.commands.len() {
                 let command = &mut self.commands[next];
-                if let Some(error) = view.unreadable(|own| command.touches(own)) {
+                if let Some(error) = expired(&command.validity(), loaded.now) {
+                    self.commands.remove(next).answer(Err(error));
+                } else if let Some(error) = view.unreadable(|own| command.touches(own)) {
                     self.commands.remove(next).answer(Err(error));
                 } else if let Err(panic) = command.decide(&mut view) {
                     tracing::error!(%panic, "a decision function broke");

@@ -2,13 +2,14 @@
 
 use std::{
     any::Any,
+    ops::RangeInclusive,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{EngineError, Touches, View};
-use crate::keys::Partition;
+use crate::{clock::Timestamp, keys::Partition};
 
 /// One state change, decided by a pure function over the records that it names.
 ///
@@ -25,6 +26,16 @@ pub trait Command: Send + 'static {
     /// Names every record that the decision reads or writes, and every stream and index it appends to.
     fn touches(&self, touches: &mut Touches);
 
+    /// When the command may be decided, by the store's clock. Outside of it, its caller hears
+    /// [`EngineError::Expired`] and nothing is written.
+    ///
+    /// The time is read together with the records and compared before each decision. Between that and EXEC, WATCH stands
+    /// guard: whatever has happened to the records meanwhile ends the try. So a machine may sleep anywhere in
+    /// between, for as long as it likes.
+    fn validity(&self) -> RangeInclusive<Timestamp> {
+        Timestamp::MIN..=Timestamp::MAX
+    }
+
     /// Decides. A refusal must leave the view as it was.
     fn decide(&self, view: &mut View) -> Self::Outcome;
 }
@@ -32,6 +43,7 @@ pub trait Command: Send + 'static {
 /// A submitted command of any type, waiting in a lane.
 pub(super) trait Pending: Send {
     fn touches(&self, touches: &mut Touches);
+    fn validity(&self) -> RangeInclusive<Timestamp>;
     /// Runs the decision and keeps its outcome; a panic is caught and described.
     fn decide(&mut self, view: &mut View) -> Result<(), String>;
     /// Answers the caller: with the kept outcome, or with the error.
@@ -65,6 +77,10 @@ impl<C: Command> Pending for Submitted<C> {
         self.command.touches(touches);
     }
 
+    fn validity(&self) -> RangeInclusive<Timestamp> {
+        self.command.validity()
+    }
+
     fn decide(&mut self, view: &mut View) -> Result<(), String> {
         // The caller throws the view away after a panic, so a half-changed view is never seen.
         let outcome =
@@ -94,4 +110,13 @@ fn describe(panic: &(dyn Any + Send)) -> String {
         .map(ToString::to_string)
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "panic without a message".into())
+}
+
+/// The error of a command that may not be decided now.
+pub(super) fn expired(validity: &RangeInclusive<Timestamp>, now: Timestamp) -> Option<EngineError> {
+    (!validity.contains(&now)).then(|| EngineError::Expired {
+        now,
+        from: *validity.start(),
+        to: *validity.end(),
+    })
 }

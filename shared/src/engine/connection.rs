@@ -9,9 +9,9 @@ use bytes::Bytes;
 use deadpool::managed::Object;
 use fred::bytes_utils::Str;
 
-use super::{Touches, Writes, fence::Fence};
+use super::{Touches, Writes, fence::Fence, view::Loaded};
 use crate::store::{
-    LanePool, LaneServer,
+    LanePool, LaneServer, time,
     wire::{Reply, Wire, WireError, error},
 };
 
@@ -63,12 +63,12 @@ impl Connection {
         drop(Object::take(self.wire));
     }
 
-    /// Watches the records and the fence, and reads the records, in one round trip.
+    /// Watches the records and the fence, and reads the records and the store's clock, in one round trip.
     ///
     /// An append to a key of another type would fail inside EXEC, and Redis does not roll the other commands back. So
     /// the type of each stream and index is asked for when this connection first meets it; and it is read with the
     /// records each time, which shows where somebody has put text there.
-    pub(super) async fn load(&mut self, touches: &Touches, fence: &Fence) -> Result<Vec<Option<Bytes>>, LoadError> {
+    pub(super) async fn load(&mut self, touches: &Touches, fence: &Fence) -> Result<Loaded, LoadError> {
         let records = || touches.names.iter().map(|name| name.as_bytes());
         let appended = || touches.streams.iter().chain(&touches.indexes);
         // In this order: what is read before it is watched may be overwritten unseen.
@@ -76,6 +76,7 @@ impl Connection {
         // MGET takes at least one key; the fence's value is of no interest.
         let read = records().chain(appended().map(|name| name.as_bytes()));
         self.wire.ask("MGET", read.chain([fence.key().as_bytes()]));
+        self.wire.ask("TIME", []);
         let streams = self.unchecked(&touches.streams, "stream");
         let indexes = self.unchecked(&touches.indexes, "zset");
         let unchecked: Vec<(Str, &str)> = streams.into_iter().chain(indexes).collect();
@@ -86,6 +87,9 @@ impl Connection {
         let (Some(_watched), Some(Reply::Array(values))) = (replies.next(), replies.next()) else {
             return Err(LoadError::Broken("MGET was not answered with values".into()));
         };
+        let Some(now) = replies.next().as_ref().and_then(time) else {
+            return Err(LoadError::Broken("TIME was not answered with a time".into()));
+        };
         if let Some(misuse) = unchecked.iter().zip(replies).find_map(other_type) {
             return Err(LoadError::Refused(misuse));
         }
@@ -94,7 +98,7 @@ impl Connection {
         let texts = values.split_off(touches.names.len());
         match appended().zip(texts).find(|(_, text)| text.is_some()) {
             Some((key, _)) => Err(LoadError::Refused(format!("{key} holds a string, and is appended to"))),
-            None => Ok(values),
+            None => Ok(Loaded { values, now }),
         }
     }
 

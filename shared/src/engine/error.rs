@@ -1,5 +1,7 @@
 use fred::bytes_utils::Str;
 
+use crate::clock::Timestamp;
+
 /// Why a command got no outcome, by what the caller can do about it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
@@ -16,6 +18,17 @@ pub enum EngineError {
     /// the same saga or idempotency key.
     #[error("the store went away in the middle of a transaction: {0}")]
     OutcomeUnknown(String),
+    /// By the store's clock it is too early or too late for the command
+    /// ([`Command::validity`](super::Command::validity)). Nothing was written.
+    #[error("by the store's clock it is {now:?}, and this may be decided from {from:?} to {to:?} only")]
+    Expired {
+        /// What the store's clock says.
+        now: Timestamp,
+        /// The first time at which the command may be decided.
+        from: Timestamp,
+        /// The last.
+        to: Timestamp,
+    },
     /// A stored record cannot be read. Nothing was written; a person has to look at it.
     #[error("the record {key} cannot be read: {cause}")]
     Corrupt {

@@ -8,6 +8,7 @@ use tokio::{sync::mpsc, time::Instant};
 use super::{
     EngineConfig, EngineError, Touches,
     batch::Batch,
+    clock_watch::ClockWatch,
     command::Pending,
     connection::{Commit, Connection, LoadError},
     fence::Fence,
@@ -37,6 +38,7 @@ pub(super) struct Lane {
     /// How long a lost answer is asked for after the batch's own deadline.
     resolve_grace: Duration,
     metrics: LaneMetrics,
+    clock: ClockWatch,
 }
 
 /// How one try at a batch ended.
@@ -72,6 +74,7 @@ impl Lane {
             batch_records: config.batch_records as usize,
             resolve_grace: Duration::from_millis(config.command_deadline_ms),
             metrics: LaneMetrics::new(number),
+            clock: ClockWatch::new(number),
         }
     }
 
@@ -167,11 +170,12 @@ impl Lane {
             },
         };
         let connection = self.connection.insert(connection);
-        let values = match connection.load(&touches, &self.fence).await {
-            Ok(values) => values,
+        let loaded = match connection.load(&touches, &self.fence).await {
+            Ok(loaded) => loaded,
             Err(error) => return error.into(),
         };
-        let writes = match batch.decide(&touches, &values) {
+        self.clock.observe(loaded.now);
+        let writes = match batch.decide(&touches, &loaded) {
             Ok(writes) => writes,
             Err(error) => return Try::Refused(error),
         };

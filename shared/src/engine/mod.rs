@@ -16,6 +16,7 @@
 //! functions, and keys.
 
 mod batch;
+mod clock_watch;
 mod command;
 mod connection;
 mod error;

@@ -3,26 +3,47 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use fred::bytes_utils::Str;
 
-use super::{Command, EngineError, Record, Touches};
-use crate::keys::Key;
+use super::{Command, EngineError, Record, Touches, command::expired, view::Loaded};
+use crate::{clock::Timestamp, keys::Key};
 
 /// An in-memory store that runs commands as a lane does: load, decide, encode, write.
 ///
-/// Decision functions are tested on it without Redis. Time does not pass: an expiring record stays until
-/// [`Simulation::forget`] removes it.
-#[derive(Debug, Default, Clone, PartialEq)]
+/// Decision functions are tested on it without Redis. Its clock says what [`Simulation::set_clock`] was told, and
+/// nothing expires by itself: an expiring record stays until [`Simulation::forget`] removes it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Simulation {
+    now: Timestamp,
     records: HashMap<Str, Bytes>,
     indexes: HashMap<Str, HashMap<Str, f64>>,
     events: Vec<serde_json::Value>,
 }
 
+impl Default for Simulation {
+    /// An empty store, at the epoch.
+    fn default() -> Self {
+        Self {
+            now: Timestamp::MIN,
+            records: HashMap::new(),
+            indexes: HashMap::new(),
+            events: Vec::new(),
+        }
+    }
+}
+
 impl Simulation {
+    /// Sets the store's clock, forwards or back.
+    pub fn set_clock(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
     /// Runs one command as a batch of its own.
     ///
     /// # Errors
-    /// [`EngineError::Corrupt`] and [`EngineError::Bug`], as a lane would.
+    /// [`EngineError::Expired`], [`EngineError::Corrupt`] and [`EngineError::Bug`], as a lane would.
     pub fn run<C: Command>(&mut self, command: &C) -> Result<C::Outcome, EngineError> {
+        if let Some(error) = expired(&command.validity(), self.now) {
+            return Err(error);
+        }
         let mut touches = Touches::default();
         command.touches(&mut touches);
         let values = touches
@@ -30,7 +51,7 @@ impl Simulation {
             .iter()
             .map(|name| self.records.get(name).cloned())
             .collect();
-        let mut view = touches.load(values);
+        let mut view = touches.load(Loaded { values, now: self.now });
         if let Some(error) = view.unreadable(|own| command.touches(own)) {
             return Err(error);
         }

@@ -15,7 +15,10 @@ use fred::bytes_utils::Str;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{EngineError, Writes};
-use crate::keys::{IndexKey, Key, StreamKey};
+use crate::{
+    clock::Timestamp,
+    keys::{IndexKey, Key, StreamKey},
+};
 
 /// What is stored under a key: anything that serde can turn into JSON and back.
 ///
@@ -39,6 +42,15 @@ type Decode = fn(&[u8]) -> serde_json::Result<Box<dyn AnyRecord>>;
 
 fn decode<R: Record>(bytes: &[u8]) -> serde_json::Result<Box<dyn AnyRecord>> {
     Ok(Box::new(serde_json::from_slice::<R>(bytes)?))
+}
+
+/// What Redis answered to a load.
+#[derive(Debug, Clone)]
+pub(super) struct Loaded {
+    /// One a named record, in the order of naming.
+    pub(super) values: Vec<Option<Bytes>>,
+    /// What the store's clock said.
+    pub(super) now: Timestamp,
 }
 
 /// What a batch of commands may read and write.
@@ -75,8 +87,8 @@ impl Touches {
         self.names.len()
     }
 
-    /// Builds the view from what Redis answered, one value a named record, in the order of naming.
-    pub(super) fn load(&self, values: Vec<Option<Bytes>>) -> View {
+    /// Builds the view from what Redis answered.
+    pub(super) fn load(&self, Loaded { values, now }: Loaded) -> View {
         let slots: HashMap<Str, Slot> = self
             .names
             .iter()
@@ -98,6 +110,7 @@ impl Touches {
             })
             .collect();
         View {
+            now,
             any_unreadable: slots
                 .values()
                 .any(|slot| matches!(slot.content, Content::Unreadable(_))),
@@ -129,6 +142,7 @@ struct Slot {
 
 /// The records of one batch, as its decisions see and change them.
 pub struct View {
+    now: Timestamp,
     slots: HashMap<Str, Slot>,
     any_unreadable: bool,
     entries: BTreeMap<Str, Vec<serde_json::Value>>,
@@ -137,6 +151,14 @@ pub struct View {
 }
 
 impl View {
+    /// The time by the store's clock, read together with the records: the same for every process that uses the store.
+    ///
+    /// Source: <https://redis.io/docs/latest/commands/time/>
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The record under `key`, where there is one.
     ///
     /// # Panics

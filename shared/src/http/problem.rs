@@ -120,6 +120,7 @@ impl From<EngineError> for Problem {
             EngineError::Overloaded => (&OVERLOADED, "the queue of changes is full"),
             EngineError::Conflict => (&UNAVAILABLE, "others kept changing the same record"),
             EngineError::Unavailable(_) => (&UNAVAILABLE, "the store does not answer or does not take changes"),
+            EngineError::Expired { .. } => (&UNAVAILABLE, "it is too early or too late for this"),
             EngineError::Stopped => (&UNAVAILABLE, "the service is stopping"),
             EngineError::OutcomeUnknown(_) => (&OUTCOME_UNKNOWN, "look at the record before you ask again"),
             EngineError::Corrupt { .. } => (&INTERNAL, "a stored record cannot be read"),

@@ -6,6 +6,7 @@ use deadpool::managed::{self, Metrics, RecycleResult};
 use fred::types::config::{Config, Server, ServerConfig};
 
 use super::wire::{Reply, Wire, WireError, error};
+use crate::clock::Timestamp;
 
 /// A lane's connections: one at a time.
 pub(crate) type LanePool = managed::Pool<LaneServer>;
@@ -163,6 +164,15 @@ async fn ensure_master(wire: &mut Wire) -> Result<(), ConnectError> {
 
 fn nowhere(host: &Server, cause: &str) -> ConnectError {
     ConnectError::Nowhere(format!("{}:{} {cause}", host.host, host.port))
+}
+
+/// What TIME answers: seconds and microseconds since the epoch.
+pub(crate) fn time(reply: &Reply) -> Option<Timestamp> {
+    let Reply::Array(parts) = reply else { return None };
+    let [seconds, microseconds] = parts.as_slice() else {
+        return None;
+    };
+    Timestamp::from_redis(text(seconds)?, text(microseconds)?)
 }
 
 fn text(reply: &Reply) -> Option<&str> {

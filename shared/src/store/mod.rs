@@ -18,11 +18,16 @@ use fred::{
     clients::Client,
     error::Error as RedisError,
     interfaces::{ClientLike, KeysInterface, SortedSetsInterface},
-    types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig},
+    types::{
+        ClusterHash, CustomCommand,
+        config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig},
+    },
+    util::redis_keyslot,
 };
 
-pub(crate) use self::lane::{LanePool, LaneServer};
+pub(crate) use self::lane::{LanePool, LaneServer, time};
 use crate::{
+    clock::Timestamp,
     engine::{EngineError, Record},
     keys::{IndexKey, Key},
     survey::Survey,
@@ -168,7 +173,7 @@ impl Store {
         Ok(parsed.collect())
     }
 
-    /// The first `most` members of an index whose scores lie in a range, lowest score first.
+    /// The first `most` members of an index whose scores lie in a range, with their scores, lowest first.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`] within the command timeout.
@@ -177,11 +182,27 @@ impl Store {
         index: &IndexKey,
         scores: RangeInclusive<f64>,
         most: i64,
-    ) -> Result<Vec<String>, EngineError> {
+    ) -> Result<Vec<(String, f64)>, EngineError> {
         self.reader
-            .zrangebyscore(index.name(), *scores.start(), *scores.end(), false, Some((0, most)))
+            .zrangebyscore(index.name(), *scores.start(), *scores.end(), true, Some((0, most)))
             .await
             .map_err(unavailable)
+    }
+
+    /// The time by the clock of the server that holds an index.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] within the command timeout.
+    pub async fn now(&self, index: &IndexKey) -> Result<Timestamp, EngineError> {
+        let slot = ClusterHash::Custom(redis_keyslot(index.name().as_bytes()));
+        let time = CustomCommand::new_static("TIME", slot, false);
+        let (seconds, microseconds): (String, String) = self
+            .reader
+            .custom(time, Vec::<String>::new())
+            .await
+            .map_err(unavailable)?;
+        Timestamp::from_redis(&seconds, &microseconds)
+            .ok_or_else(|| EngineError::Unavailable("TIME was not answered with a time".into()))
     }
 
     /// A way to look at everything that is stored.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proptest::{collection::vec, prelude::*};
 use shared::{
     amounts::{Credits, Quantity},
+    clock::Timestamp,
     engine::Simulation,
     ids::{ItemId, SagaId},
     keys::Partitions,
@@ -84,7 +85,11 @@ impl World {
         let claims = self.claims(saga);
         let partition = claims[0].item.partition();
         self.store
-            .run(&ReserveClaims { partition, claims })
+            .run(&ReserveClaims {
+                partition,
+                driven_since: Timestamp::MIN,
+                claims,
+            })
             .expect("a decision")
     }
 
@@ -92,7 +97,12 @@ impl World {
         let claims = self.claims(saga);
         let partition = claims[0].item.partition();
         let items = claims.into_iter().map(|claim| (claim.item, claim.hold)).collect();
-        self.store.run(&ReleaseItems { partition, items }).expect("a decision")
+        let command = ReleaseItems {
+            partition,
+            driven_since: Timestamp::MIN,
+            items,
+        };
+        self.store.run(&command).expect("a decision")
     }
 
     fn item(&self, item: u32) -> Option<Item> {

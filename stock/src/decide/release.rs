@@ -1,8 +1,11 @@
+use std::ops::RangeInclusive;
+
 use shared::{
     amounts::Quantity,
+    clock::Timestamp,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::{FINISHED_KEPT, Released},
+    protocol::{FINISHED_KEPT, Released, honoured},
 };
 
 use crate::record::{Hold, Item, Span};
@@ -14,6 +17,8 @@ use crate::record::{Hold, Item, Span};
 pub struct ReleaseItems {
     /// Where all the items live.
     pub partition: Partition,
+    /// When the asking driver took the saga.
+    pub driven_since: Timestamp,
     /// The items' counters, and what is known of the saga's claims on them.
     pub items: Vec<(Key<Item>, Key<Hold>)>,
 }
@@ -30,6 +35,10 @@ impl Command for ReleaseItems {
             touches.record(item);
             touches.record(hold);
         }
+    }
+
+    fn validity(&self) -> RangeInclusive<Timestamp> {
+        honoured(self.driven_since)
     }
 
     fn decide(&self, view: &mut View) -> Released {

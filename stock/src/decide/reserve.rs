@@ -1,9 +1,12 @@
+use std::ops::RangeInclusive;
+
 use shared::{
     amounts::Quantity,
+    clock::Timestamp,
     engine::{Command, Touches, View},
     ids::ItemId,
     keys::{Key, Partition},
-    protocol::{FINISHED_KEPT, ReserveAnswer},
+    protocol::{FINISHED_KEPT, ReserveAnswer, honoured},
 };
 
 use crate::record::{Hold, Item};
@@ -30,6 +33,8 @@ pub struct Claim {
 pub struct ReserveClaims {
     /// Where all the claims live.
     pub partition: Partition,
+    /// When the asking driver took the saga.
+    pub driven_since: Timestamp,
     /// The claims, each on another item.
     pub claims: Vec<Claim>,
 }
@@ -46,6 +51,10 @@ impl Command for ReserveClaims {
             touches.record(&claim.item);
             touches.record(&claim.hold);
         }
+    }
+
+    fn validity(&self) -> RangeInclusive<Timestamp> {
+        honoured(self.driven_since)
     }
 
     fn decide(&self, view: &mut View) -> ReserveAnswer {

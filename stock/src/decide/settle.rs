@@ -1,7 +1,10 @@
+use std::ops::RangeInclusive;
+
 use shared::{
+    clock::Timestamp,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::Settled,
+    protocol::{Settled, settleable},
 };
 
 use crate::record::Hold;
@@ -11,6 +14,8 @@ use crate::record::Hold;
 pub struct SettleHolds {
     /// Where all the holds live.
     pub partition: Partition,
+    /// When it was paid.
+    pub paid_since: Timestamp,
     /// The saga's holds.
     pub holds: Vec<Key<Hold>>,
 }
@@ -24,6 +29,10 @@ impl Command for SettleHolds {
 
     fn touches(&self, touches: &mut Touches) {
         self.holds.iter().for_each(|hold| touches.record(hold));
+    }
+
+    fn validity(&self) -> RangeInclusive<Timestamp> {
+        settleable(self.paid_since)
     }
 
     fn decide(&self, view: &mut View) -> Settled {

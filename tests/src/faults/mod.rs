@@ -94,10 +94,9 @@ pub async fn run(seed: u64, length: Duration, folder: &Path) -> Outcome {
     let operations = history.operations();
     let state = final_state(&client, &market, &operations).await;
     found.extend(violations(&operations, &state));
-    // Nothing may have moved while the results were read, and everything can be forgotten. The auditor's clock is right,
-    // so while sagas are being settled it would find holds missing too early.
+    // Nothing may have moved while the results were read, and everything can be forgotten.
     found.extend(off(&system.audit().await));
-    system.let_an_hour_pass();
+    system.let_an_hour_pass().await;
     found.extend(until(&system, "not settled", |audit| audit.in_flight).await);
     found.extend(off(&system.audit().await));
     if !found.is_empty() {

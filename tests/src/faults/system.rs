@@ -8,7 +8,7 @@ use super::{
     schedule::{Event, Fault, Link, Part, REPLICAS},
     wire::Wire,
 };
-use crate::{Audit, Client, Clock, RedisServer, deployment::Service, eventually};
+use crate::{Audit, Client, Clock, RedisServer, deployment::Service, eventually, let_an_hour_pass};
 
 /// Short times, so that much happens within a schedule.
 const SETTINGS: [(&str, &str); 7] = [
@@ -169,11 +169,9 @@ impl System {
         }
     }
 
-    /// Lets an hour pass for the order replicas, so that they settle what is paid.
-    pub(super) fn let_an_hour_pass(&self) {
-        for replica in &self.parts[&Part::Order].replicas {
-            replica.clock.set_ahead(Clock::OVER_AN_HOUR);
-        }
+    /// Lets an hour pass for what is paid, so that order settles it.
+    pub(super) async fn let_an_hour_pass(&self) {
+        let_an_hour_pass(&*self.redis(Part::Order).await).await;
     }
 
     /// Audits the stores.

@@ -1,6 +1,7 @@
 //! Tests of the running system. One binary, one module a topic.
 
 mod audit;
+mod clocks;
 mod compose;
 mod consistency;
 mod contract;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tests::{Answer, Audit, Clock, Deployment, RedisServer, Setup, eventually};
+use tests::{Answer, Audit, Deployment, RedisServer, Setup, eventually, let_an_hour_pass};
 
 /// The keys of everything in the stores, and the deployment that keeps them.
 pub(super) struct Exhibit {
@@ -54,10 +54,8 @@ impl Paper {
 
 impl Exhibit {
     pub(super) async fn build() -> Self {
-        let clock = Clock::default();
         let mut deployment = Deployment::start(Setup {
             settings: vec![("RECOVERY_INTERVAL_MS", "50".into())],
-            order_settings: vec![clock.setting()],
             ..Setup::default()
         })
         .await;
@@ -68,14 +66,12 @@ impl Exhibit {
         let (rejected, open) = (order(500).await, order(1).await);
         assert_eq!(client.checkout(&settled).await.status, 200);
         assert_eq!(client.checkout(&rejected).await.status, 409);
-        clock.set_ahead(Clock::OVER_AN_HOUR);
+        let_an_hour_pass(&deployment.order_redis).await;
         eventually("the first saga is settled", async || {
             (Audit::of(&deployment).await.in_flight == 0).then_some(())
         })
         .await;
-        clock.set_off(0);
-        // Until its clock is right again, stock and payment refuse what it asks for.
-        assert_eq!(client.checkout_decided(&paid).await.status, 200);
+        assert_eq!(client.checkout(&paid).await.status, 200);
         deployment.payment[0].process.signal("STOP");
         let checkout = tokio::spawn({
             let (client, order) = (client.clone(), under_way.clone());
