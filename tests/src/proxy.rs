@@ -1,6 +1,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -45,11 +46,20 @@ pub struct Proxy {
     shared: Arc<Shared>,
 }
 
+/// Requests that hold all of the patterns, and are at least so long.
+struct Forbidden {
+    patterns: Vec<Vec<u8>>,
+    length: usize,
+}
+
 #[derive(Default)]
 struct Shared {
     armed: Mutex<Option<(Vec<u8>, Fault)>>,
     struck: Notify,
     delayed: Mutex<Option<(OwnedWriteHalf, OwnedReadHalf, Talk)>>,
+    forbidden: Mutex<Option<Forbidden>>,
+    /// How long each piece of a request is under way.
+    way: Mutex<Duration>,
     cut: watch::Sender<u64>,
 }
 
@@ -80,6 +90,23 @@ impl Proxy {
     /// Misbehaves at the next request that holds `pattern`, once.
     pub fn arm(&self, pattern: &str, fault: Fault) {
         *lock(&self.shared.armed) = Some((pattern.as_bytes().to_vec(), fault));
+    }
+
+    /// From now on breaks each connection on which a request is sent that holds all of the patterns and has at least this
+    /// many bytes.
+    pub fn forbid(&self, patterns: &[&str], length: usize) {
+        let patterns = patterns.iter().map(|pattern| pattern.as_bytes().to_vec()).collect();
+        *lock(&self.shared.forbidden) = Some(Forbidden { patterns, length });
+    }
+
+    /// Lets every request pass again.
+    pub fn allow(&self) {
+        *lock(&self.shared.forbidden) = None;
+    }
+
+    /// Lets each request be so long under way.
+    pub fn lengthen(&self, way: Duration) {
+        *lock(&self.shared.way) = way;
     }
 
     /// Waits until the fault has happened.
@@ -155,6 +182,9 @@ async fn pump(
                     talk.replies.clear();
                 }
                 talk.requests.extend_from_slice(bytes);
+                if shared.forbids(&talk.requests) { return }
+                let way = *lock(&shared.way);
+                if !way.is_zero() { tokio::time::sleep(way).await; }
                 fault = fault.or_else(|| shared.strikes(&talk.requests));
                 if fault.is_some_and(|fault| !fault.lets_the_request_through()) {
                     talk.kept_back = bytes.to_vec();
@@ -201,17 +231,39 @@ struct Talk {
 }
 
 impl Talk {
-    /// Whether the server has answered to the end. A Redis transaction is answered from MULTI on, and done when
-    /// EXEC is: with an array, a null array, or an error.
+    /// Whether all that was asked has come to its end, and so have as many answers. Of HTTP, the beginning of an answer
+    /// is enough.
     fn is_answered(&self) -> bool {
-        match (last(&self.requests, b"MULTI\r\n"), last(&self.requests, b"EXEC\r\n")) {
-            (Some(begun), Some(ended)) if begun < ended => {
-                let outcome = |line: &[u8]| line.starts_with(b"*") || line.starts_with(b"-");
-                self.replies.split(|byte| *byte == b'\n').any(outcome)
-            }
-            (Some(_), _) => false,
-            (None, _) => !self.replies.is_empty(),
+        if !self.requests.starts_with(b"*") {
+            return !self.replies.is_empty();
         }
+        whole_values(&self.requests).is_some_and(|asked| whole_values(&self.replies) == Some(asked))
+    }
+}
+
+/// How many values of Redis's protocol these bytes are; nothing where the last one's end is missing.
+///
+/// Source: <https://redis.io/docs/latest/develop/reference/protocol-spec/> (RESP2)
+fn whole_values(mut bytes: &[u8]) -> Option<usize> {
+    let mut values = 0;
+    while !bytes.is_empty() {
+        bytes = &bytes[value_length(bytes)?..];
+        values += 1;
+    }
+    Some(values)
+}
+
+/// How long the first value is.
+fn value_length(bytes: &[u8]) -> Option<usize> {
+    let line = bytes.windows(2).position(|end| end == b"\r\n")? + 2;
+    let number = || -> Option<i64> { std::str::from_utf8(&bytes[1..line - 2]).ok()?.parse().ok() };
+    match bytes[0] {
+        b'$' => match usize::try_from(number()?) {
+            Ok(length) => Some(line + length + 2).filter(|end| bytes.len() >= *end),
+            Err(_) => Some(line),
+        },
+        b'*' => (0..number()?).try_fold(line, |end, _| Some(end + value_length(&bytes[end..])?)),
+        _ => Some(line),
     }
 }
 
@@ -224,11 +276,38 @@ fn received(buffer: &[u8], read: Option<usize>) -> Option<&[u8]> {
 }
 
 impl Shared {
+    fn forbids(&self, request: &[u8]) -> bool {
+        lock(&self.forbidden).as_ref().is_some_and(|forbidden| {
+            let mut patterns = forbidden.patterns.iter();
+            request.len() >= forbidden.length && patterns.all(|pattern| last(request, pattern).is_some())
+        })
+    }
+
     /// The armed fault, disarmed, where the request holds its pattern.
     fn strikes(&self, request: &[u8]) -> Option<Fault> {
         let mut armed = lock(&self.armed);
         let (pattern, _) = armed.as_ref()?;
         last(request, pattern)?;
         armed.take().map(|(_, fault)| fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_talk_is_answered_once_each_command_is() {
+        let requests = b"*2\r\n$5\r\nWATCH\r\n$1\r\na\r\n*2\r\n$4\r\nMGET\r\n$1\r\na\r\n*1\r\n$5\r\nMULTI\r\n";
+        let replies = b"+OK\r\n*2\r\n$3\r\n1\r\n\r\n$-1\r\n+OK\r\n";
+        for length in 0..=replies.len() {
+            let talk = Talk {
+                requests: requests.to_vec(),
+                replies: replies[..length].to_vec(),
+                kept_back: Vec::new(),
+            };
+            assert_eq!(talk.is_answered(), length == replies.len(), "{length}");
+        }
+        assert_eq!(whole_values(b"*-1\r\n"), Some(1));
     }
 }
