@@ -1,6 +1,9 @@
 //! How a lane comes by its connection: which server it is, and what is said first.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use deadpool::managed::{self, Metrics, RecycleResult};
 use fred::types::config::{Config, Server, ServerConfig};
@@ -17,6 +20,34 @@ pub(crate) struct LaneServer {
     /// The cluster slot of the lane's keys, which counts on a cluster alone.
     slot: u16,
     timeout: Duration,
+    /// Where the next connection goes, because a server has said so.
+    redirect: Mutex<Option<Redirect>>,
+}
+
+/// Where a server says that the keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Redirect {
+    server: Server,
+    /// That server is only taking the keys over, and wants to hear ASKING.
+    is_asking: bool,
+}
+
+impl Redirect {
+    /// Of MOVED and ASK: `<code> <slot> <host>:<port>`.
+    ///
+    /// Source: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#redirection-and-resharding>
+    pub(crate) fn parse(cause: &str) -> Option<Self> {
+        let mut words = cause.split_whitespace();
+        let is_asking = match words.next()? {
+            "ASK" => true,
+            "MOVED" => false,
+            _ => return None,
+        };
+        let (host, port) = words.nth(1)?.rsplit_once(':')?;
+        // A server without a name is the one that was asked, which can only mean that it does not know better.
+        let server = (!host.is_empty()).then(|| port.parse().ok().map(|port| Server::new(host, port)))??;
+        Some(Self { server, is_asking })
+    }
 }
 
 /// There is no connection to be had now.
@@ -33,10 +64,31 @@ pub(crate) enum ConnectError {
 
 impl LaneServer {
     pub(super) fn new(config: Config, slot: u16, timeout: Duration) -> Self {
-        Self { config, slot, timeout }
+        Self {
+            config,
+            slot,
+            timeout,
+            redirect: Mutex::default(),
+        }
+    }
+
+    /// Lets the next connection, and no later one, go where a server has said that the keys are.
+    pub(crate) fn redirect(&self, redirect: Redirect) {
+        *self.redirect.lock().unwrap_or_else(PoisonError::into_inner) = Some(redirect);
+    }
+
+    fn take_redirect(&self) -> Option<Redirect> {
+        self.redirect.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     async fn connect(&self) -> Result<Wire, ConnectError> {
+        if let Some(Redirect { server, is_asking }) = self.take_redirect() {
+            let mut wire = self.greet(self.over_tcp(&server).await?).await?;
+            if is_asking {
+                wire.say_asking();
+            }
+            return Ok(wire);
+        }
         match &self.config.server {
             ServerConfig::Unix { path } => self.greet(Wire::over_unix(path, self.timeout).await?).await,
             ServerConfig::Centralized { server } => self.greet(self.over_tcp(server).await?).await,
@@ -188,6 +240,27 @@ mod tests {
 
     fn bulk(text: &'static str) -> Reply {
         Reply::BulkString(text.into())
+    }
+
+    #[test]
+    fn a_server_that_does_not_have_the_keys_says_who_does() {
+        let to = |port, is_asking| {
+            let server = Server::new("10.0.0.1", port);
+            Some(Redirect { server, is_asking })
+        };
+        assert_eq!(Redirect::parse("MOVED 3999 10.0.0.1:6381"), to(6_381, false));
+        assert_eq!(Redirect::parse("ASK 3999 10.0.0.1:6382"), to(6_382, true));
+        let v6 = Redirect::parse("MOVED 3999 ::1:6381").map(|redirect| redirect.server);
+        assert_eq!(v6, Some(Server::new("::1", 6_381)));
+        for other in [
+            "MOVED 3999 :6381",
+            "MOVED 3999",
+            "TRYAGAIN Multiple keys",
+            "ASK 1 a:b",
+            "",
+        ] {
+            assert_eq!(Redirect::parse(other), None, "{other}");
+        }
     }
 
     #[test]

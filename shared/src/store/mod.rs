@@ -25,7 +25,7 @@ use fred::{
     util::redis_keyslot,
 };
 
-pub(crate) use self::lane::{LanePool, LaneServer, time};
+pub(crate) use self::lane::{ConnectError, LanePool, LaneServer, Redirect, time};
 use crate::{
     clock::Timestamp,
     engine::{EngineError, Record},
