@@ -92,8 +92,13 @@ pub(crate) async fn sweep_side<S: Swept>(
     let mut from = Some(START.to_owned());
     while let Some(cursor) = from {
         let page = source.survey.keys("*", &cursor).await?;
-        let known = ["fence", "events"];
-        let holds = keys_of_kind("hold", &[S::RECORD, known[0], known[1]], page.entries, findings)?;
+        let known = ["fence", "events", "turn"];
+        let holds = keys_of_kind(
+            "hold",
+            &[S::RECORD, known[0], known[1], known[2]],
+            page.entries,
+            findings,
+        )?;
         for stored in read_page::<S::Hold>(source, holds, findings).await? {
             let parsed = parse_hold(&stored.name)
                 .filter(|(saga_id, id)| S::hold_key(&source.partitions, saga_id, id) == stored.name);
@@ -151,7 +156,12 @@ pub(crate) async fn sweep_orders(
     let mut from = Some(START.to_owned());
     while let Some(cursor) = from {
         let page = source.survey.keys("*", &cursor).await?;
-        let orders = keys_of_kind("order", &["inflight", "fence", "events"], page.entries, findings)?;
+        let orders = keys_of_kind(
+            "order",
+            &["inflight", "fence", "events", "turn"],
+            page.entries,
+            findings,
+        )?;
         for stored in read_page::<Order>(source, orders, findings).await? {
             let id = ParsedName::of(&stored.name)
                 .and_then(|name| name.id)

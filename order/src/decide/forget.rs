@@ -18,6 +18,9 @@ pub struct Forget {
 impl Command for Forget {
     type Outcome = ();
 
+    /// What is gone stays gone.
+    const REPEATABLE: bool = true;
+
     fn partition(&self) -> Partition {
         self.partition
     }

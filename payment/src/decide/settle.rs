@@ -21,6 +21,9 @@ pub struct SettleHold {
 impl Command for SettleHold {
     type Outcome = Settled;
 
+    /// What is gone stays gone.
+    const REPEATABLE: bool = true;
+
     fn partition(&self) -> Partition {
         self.hold.partition()
     }

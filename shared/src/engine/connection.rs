@@ -1,23 +1,25 @@
 //! A lane's side of the protocol: load, commit, and what an error means.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
 use bytes::Bytes;
-use deadpool::managed::Object;
+use deadpool::managed::{Object, PoolError};
 use fred::bytes_utils::Str;
 
-use super::{Touches, Writes, fence::Fence, view::Loaded};
-use crate::store::{
-    LanePool, LaneServer, time,
-    wire::{Reply, Wire, WireError, error},
+use super::{
+    Touches, Writes,
+    fence::{Fence, Sent, Verdict},
+    refusal::Refusal,
+    view::Loaded,
+    writes::milliseconds,
 };
-
-/// About how many entries a partition's outbox keeps. A reader that falls further behind has to read the
-/// records themselves.
-const OUTBOX_ENTRIES: &str = "100000";
+use crate::store::{
+    ConnectError, LanePool, LaneServer, time,
+    wire::{Reply, WireError, error},
+};
 
 /// How a commit ended.
 pub(super) enum Commit {
@@ -26,7 +28,7 @@ pub(super) enum Commit {
     /// EXEC was answered null: a watched key had changed. Nothing is in force.
     Conflict,
     /// Redis refused the whole transaction. Nothing is in force.
-    Refused(String),
+    Refused(Refusal),
     /// No answer, or one that leaves it open what happened. The fence tells.
     Lost {
         cause: String,
@@ -37,10 +39,26 @@ pub(super) enum Commit {
 
 /// Why a load failed. In every case nothing was written.
 pub(super) enum LoadError {
-    /// The connection broke, or Redis is starting. A new try may work at once.
+    /// The connection broke. A new try may work at once.
     Broken(String),
-    /// Redis answered that it won't, or a key holds what it must not.
-    Refused(String),
+    /// Redis answered that it won't.
+    Refused(Refusal),
+}
+
+/// What a load asks about turns.
+pub(super) struct TurnRequest {
+    pub(super) key: Str,
+    /// A turn to take where nobody has one, and for how long.
+    pub(super) take: Option<(Str, Duration)>,
+}
+
+/// What one round trip brings.
+pub(super) struct Load {
+    pub(super) loaded: Loaded,
+    /// The fence's value.
+    pub(super) fence: Option<Bytes>,
+    /// Whose turn it is.
+    pub(super) turn: Option<Bytes>,
 }
 
 pub(super) struct Connection {
@@ -51,9 +69,12 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(connections: &LanePool) -> Result<Self, LoadError> {
-        let wire = connections.get().await;
+        let wire = connections.get().await.map_err(|cause| match cause {
+            PoolError::Backend(ConnectError::Refused(cause)) => LoadError::Refused(Refusal::new(cause)),
+            cause => LoadError::Broken(cause.to_string()),
+        })?;
         Ok(Self {
-            wire: wire.map_err(|cause| LoadError::Broken(cause.to_string()))?,
+            wire,
             checked: HashSet::new(),
         })
     }
@@ -63,17 +84,26 @@ impl Connection {
         drop(Object::take(self.wire));
     }
 
-    /// Watches the records and the fence, and reads the records and the store's clock, in one round trip.
+    /// Watches the records and the fence, reads both, the store's clock and whose turn it is, and begins a transaction,
+    /// in one round trip.
+    ///
+    /// MULTI is among what is asked so that it is known to be in force before a write is sent: were it refused, the
+    /// writes would be done unwatched, each on its own.
     ///
     /// An append to a key of another type would fail inside EXEC, and Redis does not roll the other commands back. So
     /// the type of each stream and index is asked for when this connection first meets it; and it is read with the
     /// records each time, which shows where somebody has put text there.
-    pub(super) async fn load(&mut self, touches: &Touches, fence: &Fence) -> Result<Loaded, LoadError> {
+    pub(super) async fn load(
+        &mut self,
+        touches: &Touches,
+        fence: &Fence,
+        turn: &TurnRequest,
+    ) -> Result<Load, LoadError> {
         let records = || touches.names.iter().map(|name| name.as_bytes());
         let appended = || touches.streams.iter().chain(&touches.indexes);
+        let advice = self.ask_for_turn(turn);
         // In this order: what is read before it is watched may be overwritten unseen.
         self.wire.ask("WATCH", records().chain([fence.key().as_bytes()]));
-        // MGET takes at least one key; the fence's value is of no interest.
         let read = records().chain(appended().map(|name| name.as_bytes()));
         self.wire.ask("MGET", read.chain([fence.key().as_bytes()]));
         self.wire.ask("TIME", []);
@@ -83,23 +113,39 @@ impl Connection {
         for (key, _) in &unchecked {
             self.wire.ask("TYPE", [key.as_bytes()]);
         }
-        let mut replies = answered(self.wire.exchange().await?)?.into_iter();
+        self.wire.ask("MULTI", []);
+
+        let mut replies = self.wire.exchange().await?;
+        let turn = replies.drain(..advice).next_back().and_then(value);
+        let mut replies = answered(replies)?.into_iter();
         let (Some(_watched), Some(Reply::Array(values))) = (replies.next(), replies.next()) else {
             return Err(LoadError::Broken("MGET was not answered with values".into()));
         };
         let Some(now) = replies.next().as_ref().and_then(time) else {
             return Err(LoadError::Broken("TIME was not answered with a time".into()));
         };
-        if let Some(misuse) = unchecked.iter().zip(replies).find_map(other_type) {
-            return Err(LoadError::Refused(misuse));
-        }
-        self.checked.extend(unchecked.into_iter().map(|(key, _)| key));
         let mut values: Vec<Option<Bytes>> = values.into_iter().map(value).collect();
-        let texts = values.split_off(touches.names.len());
-        match appended().zip(texts).find(|(_, text)| text.is_some()) {
-            Some((key, _)) => Err(LoadError::Refused(format!("{key} holds a string, and is appended to"))),
-            None => Ok(Loaded { values, now }),
+        let fence = values.pop().flatten();
+        let texts = values.split_off(touches.names.len().min(values.len()));
+        let mut misused: HashMap<Str, String> = unchecked.iter().zip(&mut replies).filter_map(other_type).collect();
+        let sound = unchecked.into_iter().map(|(key, _)| key);
+        self.checked.extend(sound.filter(|key| !misused.contains_key(key)));
+        let texts = appended().zip(texts).filter(|(_, text)| text.is_some());
+        misused.extend(texts.map(|(key, _)| (key.clone(), "it holds a string, and is appended to".into())));
+        let loaded = Loaded { values, now, misused };
+        Ok(Load { loaded, fence, turn })
+    }
+
+    /// Asks whose turn it is, after trying to take it where that is wanted. Returns how many answers this has, of
+    /// which the last is the turn. An error among them does not matter: a turn is advice.
+    fn ask_for_turn(&mut self, turn: &TurnRequest) -> usize {
+        if let Some((own, kept)) = &turn.take {
+            let kept = milliseconds(*kept);
+            let taken = [turn.key.as_bytes(), own.as_bytes(), b"NX", b"PX", kept.as_bytes()];
+            self.wire.ask("SET", taken);
         }
+        self.wire.ask("GET", [turn.key.as_bytes()]);
+        1 + usize::from(turn.take.is_some())
     }
 
     /// The keys whose type this connection has not seen yet, each with the type that it should have.
@@ -108,18 +154,39 @@ impl Connection {
         unseen.map(|key| (key.clone(), wanted)).collect()
     }
 
-    /// Forgets what is watched, where there is nothing to commit.
-    pub(super) async fn unwatch(&mut self) -> Result<(), LoadError> {
-        self.wire.ask("UNWATCH", []);
+    /// Ends the transaction that a load has begun, where there is nothing to commit, and forgets what is watched.
+    pub(super) async fn discard(&mut self) -> Result<(), LoadError> {
+        self.wire.ask("DISCARD", []);
         answered(self.wire.exchange().await?)?;
         Ok(())
     }
 
-    /// Sends the whole transaction, with the fence's new number in it.
-    pub(super) async fn commit(&mut self, writes: Writes, fence: &Fence, number: u64) -> Commit {
-        self.wire.ask("MULTI", []);
-        ask(&mut self.wire, writes);
-        fence.ask(&mut self.wire, number);
+    /// Ends the transaction that a load has begun, and does the writes without one, each on its own: a Redis that is full
+    /// does not queue even what would free it. After an error some of them may be in force.
+    ///
+    /// Source: `processCommand` in Redis's server.c (`reject_cmd_on_oom`)
+    pub(super) async fn free(&mut self, writes: Writes) -> Result<(), LoadError> {
+        self.wire.ask("DISCARD", []);
+        writes.ask(&mut self.wire);
+        answered(self.wire.exchange().await?)?;
+        Ok(())
+    }
+
+    /// Sends the rest of the transaction that a load has begun: the writes, the fence's new number where it is to be
+    /// fenced, and the end of the lane's own turn where it has one.
+    pub(super) async fn commit(
+        &mut self,
+        writes: Writes,
+        fenced: Option<(&Fence, u64)>,
+        own_turn: Option<&Str>,
+    ) -> Commit {
+        writes.ask(&mut self.wire);
+        if let Some((fence, number)) = fenced {
+            fence.ask(&mut self.wire, number);
+        }
+        if let Some(turn) = own_turn {
+            self.wire.ask("DEL", [turn.as_bytes()]);
+        }
         self.wire.ask("EXEC", []);
         match self.wire.exchange().await {
             Ok(replies) => outcome(replies),
@@ -130,26 +197,26 @@ impl Connection {
         }
     }
 
-    /// Whether batch `number` is in force, asked so that the answer stays true: see [`Fence`].
+    /// What has become of an EXEC that was not answered, asked so that the answer stays true: see [`Fence`].
     pub(super) async fn resolve(
         &mut self,
         fence: &Fence,
-        number: u64,
+        sent: &Sent,
         moved_to: u64,
-    ) -> Result<Option<bool>, WireError> {
-        fence.resolve(&mut self.wire, number, moved_to).await
+    ) -> Result<Option<Verdict>, WireError> {
+        fence.resolve(&mut self.wire, sent, moved_to).await
     }
 }
 
 /// The answers, none of which is an error.
 fn answered(replies: Vec<Reply>) -> Result<Vec<Reply>, LoadError> {
     match replies.iter().find_map(error) {
-        Some(cause) => Err(LoadError::of(cause)),
+        Some(cause) => Err(LoadError::Refused(Refusal::new(cause))),
         None => Ok(replies),
     }
 }
 
-/// What the answers to a transaction say, of which EXEC's own is the last.
+/// What the answers to a transaction's rest say, of which EXEC's own is the last.
 fn outcome(replies: Vec<Reply>) -> Commit {
     // Where a command was not even queued, EXEC says no more than that.
     let first_error = replies.iter().find_map(error).map(ToString::to_string);
@@ -160,7 +227,9 @@ fn outcome(replies: Vec<Reply>) -> Commit {
             Some(cause) => unclear(cause.to_owned()),
             None => Commit::Done,
         },
-        (Some(Reply::Error(last)), Some(cause)) if is_refusal(&last) => Commit::Refused(cause),
+        (Some(Reply::Error(last)), Some(cause)) if Refusal::of_exec(&last).is_some() => {
+            Commit::Refused(Refusal::new(cause))
+        }
         (_, cause) => unclear(cause.unwrap_or_else(|| "EXEC was answered strangely".into())),
     }
 }
@@ -173,60 +242,13 @@ fn value(reply: Reply) -> Option<Bytes> {
 }
 
 /// What is wrong with a key, where TYPE found another type than wanted.
-fn other_type(((key, wanted), found): (&(Str, &str), Reply)) -> Option<String> {
-    match found {
-        Reply::SimpleString(kind) if kind == *wanted || kind == "none" => None,
-        Reply::SimpleString(kind) => {
-            let kind = String::from_utf8_lossy(&kind);
-            Some(format!("{key} holds a {kind}, not a {wanted}"))
-        }
-        _ => Some(format!("the type of {key} was not told")),
-    }
-}
-
-fn ask(wire: &mut Wire, writes: Writes) {
-    if !writes.set.is_empty() {
-        let pairs = writes.set.iter().flat_map(|(key, value)| [key.as_bytes(), value]);
-        wire.ask("MSET", pairs);
-    }
-    for (key, value, kept) in &writes.set_expiring {
-        let kept = milliseconds(*kept);
-        wire.ask("SET", [key.as_bytes(), value, b"PX", kept.as_bytes()]);
-    }
-    if !writes.delete.is_empty() {
-        wire.ask("DEL", writes.delete.iter().map(|key| key.as_bytes()));
-    }
-    for (index, members) in &writes.index_add {
-        let scores: Vec<String> = members.iter().map(|(score, _)| score.to_string()).collect();
-        let pairs = scores.iter().zip(members);
-        let pairs = pairs.flat_map(|(score, (_, member))| [score.as_bytes(), member.as_bytes()]);
-        wire.ask("ZADD", std::iter::once(index.as_bytes()).chain(pairs));
-    }
-    for (index, members) in &writes.index_remove {
-        let members = members.iter().map(|member| member.as_bytes());
-        wire.ask("ZREM", std::iter::once(index.as_bytes()).chain(members));
-    }
-    for (stream, events) in writes.append {
-        let entry = serde_json::Value::Array(events).to_string();
-        let trimmed = [b"MAXLEN", &b"~"[..], OUTBOX_ENTRIES.as_bytes()];
-        let fields = [b"*", &b"events"[..], entry.as_bytes()];
-        wire.ask("XADD", std::iter::once(stream.as_bytes()).chain(trimmed).chain(fields));
-    }
-}
-
-fn milliseconds(duration: Duration) -> String {
-    duration.as_millis().to_string()
-}
-
-impl LoadError {
-    fn of(cause: &str) -> Self {
-        // A server that is loading its data set will answer soon.
-        if first_word(cause) == "LOADING" {
-            Self::Broken(cause.to_owned())
-        } else {
-            Self::Refused(cause.to_owned())
-        }
-    }
+fn other_type(((key, wanted), found): (&(Str, &str), Reply)) -> Option<(Str, String)> {
+    let wrong = match found {
+        Reply::SimpleString(kind) if kind == *wanted || kind == "none" => return None,
+        Reply::SimpleString(kind) => format!("it holds a {}, not a {wanted}", String::from_utf8_lossy(&kind)),
+        _ => "its type was not told".into(),
+    };
+    Some((key.clone(), wrong))
 }
 
 impl From<WireError> for LoadError {
@@ -235,34 +257,10 @@ impl From<WireError> for LoadError {
     }
 }
 
-/// The first words of the errors with which Redis turns a whole transaction away before any of it runs.
-///
-/// Sources: <https://redis.io/docs/latest/develop/using-commands/transactions/#errors-inside-a-transaction>,
-/// and `processCommand` in Redis's server.c, which checks these for EXEC by what was queued.
-const REFUSALS: [&str; 10] = [
-    "EXECABORT",
-    "OOM",
-    "READONLY",
-    "MISCONF",
-    "LOADING",
-    "NOAUTH",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "NOREPLICAS",
-    "BUSY",
-];
-
-fn first_word(cause: &str) -> &str {
-    cause.split_whitespace().next().unwrap_or_default()
-}
-
-fn is_refusal(cause: &str) -> bool {
-    REFUSALS.contains(&first_word(cause))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::refusal::Remedy;
 
     fn queued() -> Reply {
         Reply::SimpleString("QUEUED".into())
@@ -278,7 +276,9 @@ mod tests {
         assert!(matches!(outcome(vec![queued(), done]), Commit::Done));
         assert!(matches!(outcome(vec![queued(), Reply::Null]), Commit::Conflict));
         let aborted = outcome(vec![told("OOM no memory left"), told("EXECABORT discarded")]);
-        assert!(matches!(aborted, Commit::Refused(cause) if cause == "OOM no memory left"));
+        assert!(matches!(aborted, Commit::Refused(refusal) if refusal.remedy() == Remedy::Free));
+        let moved = outcome(vec![queued(), told("ASK 1 a:1")]);
+        assert!(matches!(moved, Commit::Refused(refusal) if refusal.remedy() == Remedy::Reconnect));
         let failed = Reply::Array(vec![told("WRONGTYPE"), Reply::SimpleString("OK".into())]);
         for open in [
             vec![queued(), failed],

@@ -40,7 +40,7 @@ pub enum EngineError {
     /// The decision function broke. Nothing was written; this is a fault of the program.
     #[error("the decision failed: {0}")]
     Bug(String),
-    /// The engine is shutting down. Nothing was written.
+    /// The engine is shutting down, or the command's lane broke. Nothing was written.
     #[error("the service is stopping")]
     Stopped,
 }

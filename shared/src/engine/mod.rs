@@ -15,14 +15,19 @@
 //! The engine knows no business word: services give it [`Record`] types, [`Command`]s with pure decision
 //! functions, and keys.
 
+mod backlog;
 mod batch;
 mod clock_watch;
 mod command;
 mod connection;
 mod error;
 mod fence;
+mod health;
 mod lane;
+mod pace;
+mod refusal;
 mod simulation;
+mod turn;
 mod view;
 mod writes;
 
@@ -39,6 +44,7 @@ use uuid::Uuid;
 pub use self::{
     command::Command,
     error::EngineError,
+    health::{Ailment, Health},
     simulation::Simulation,
     view::{Record, Touches, View},
 };
@@ -46,6 +52,7 @@ use self::{
     command::{Pending, Submitted},
     fence::Fence,
     lane::Lane,
+    turn::Turn,
     writes::Writes,
 };
 use crate::{
@@ -66,7 +73,7 @@ pub struct EngineConfig {
     #[arg(long, env = "LANE_QUEUE", default_value_t = 8_192, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub lane_queue: u32,
     /// How many records one batch may touch. A batch takes what waits, up to this. More do not help: WATCH compares each key with all that are watched.
-    #[arg(long, env = "BATCH_RECORDS", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, env = "BATCH_RECORDS", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_024))]
     pub batch_records: u32,
     /// How long a command may take before it is given up, in milliseconds.
     #[arg(long, env = "COMMAND_DEADLINE_MS", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
@@ -91,6 +98,7 @@ impl Default for EngineConfig {
 pub struct Engine {
     lanes: Arc<[mpsc::Sender<Box<dyn Pending>>]>,
     deadline: Duration,
+    health: Health,
 }
 
 /// The running lanes of an [`Engine`]. They go on when this is dropped.
@@ -117,23 +125,32 @@ impl Engine {
             config.lanes
         };
         let instance = Uuid::now_v7().simple().to_string();
-        let mut tasks = Vec::new();
+        let (mut tasks, mut pulses) = (Vec::new(), Vec::new());
         let lanes = (0..count)
             .zip(partitions.all().cycle())
             .map(|(number, partition)| {
-                let fence = Fence::new(partitions.tag(partition), &format!("{instance}-{number}"));
+                let (tag, instance) = (partitions.tag(partition), format!("{instance}-{number}"));
+                let fence = Fence::new(tag, &instance);
                 let (sender, queue) = mpsc::channel(config.lane_queue as usize);
-                tasks.push(tokio::spawn(
-                    Lane::new(number, queue, store.lane(fence.slot()), fence, config).run(),
-                ));
+                let connections = store.lane(fence.slot());
+                let lane = Lane::new(number, queue, connections, (fence, Turn::new(tag, &instance)), config);
+                pulses.push(lane.pulse());
+                tasks.push(tokio::spawn(lane.run()));
                 sender
             })
             .collect();
         let engine = Self {
             lanes,
             deadline: Duration::from_millis(config.command_deadline_ms),
+            health: Health::of(pulses),
         };
         (engine, Lanes(tasks))
+    }
+
+    /// Whether the lanes do their work.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// Commits a command and returns its outcome.

@@ -51,7 +51,11 @@ impl Simulation {
             .iter()
             .map(|name| self.records.get(name).cloned())
             .collect();
-        let mut view = touches.load(Loaded { values, now: self.now });
+        let mut view = touches.load(Loaded {
+            values,
+            now: self.now,
+            misused: HashMap::new(),
+        });
         if let Some(error) = view.unreadable(|own| command.touches(own)) {
             return Err(error);
         }

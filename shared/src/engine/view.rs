@@ -7,6 +7,7 @@
 use std::{
     any::Any,
     collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
+    panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
 
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use fred::bytes_utils::Str;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{EngineError, Writes};
+use super::{EngineError, Writes, command::describe};
 use crate::{
     clock::Timestamp,
     keys::{IndexKey, Key, StreamKey},
@@ -44,6 +45,14 @@ fn decode<R: Record>(bytes: &[u8]) -> serde_json::Result<Box<dyn AnyRecord>> {
     Ok(Box::new(serde_json::from_slice::<R>(bytes)?))
 }
 
+/// What a record's own code makes of it; if that panics, this is what is wrong with the record.
+fn guarded<T>(work: impl FnOnce() -> serde_json::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(made) => made.map_err(|cause| cause.to_string()),
+        Err(panic) => Err(describe(&*panic)),
+    }
+}
+
 /// What Redis answered to a load.
 #[derive(Debug, Clone)]
 pub(super) struct Loaded {
@@ -51,6 +60,15 @@ pub(super) struct Loaded {
     pub(super) values: Vec<Option<Bytes>>,
     /// What the store's clock said.
     pub(super) now: Timestamp,
+    /// Streams and indexes that hold something else, with what is wrong.
+    pub(super) misused: HashMap<Str, String>,
+}
+
+impl Loaded {
+    /// How large the records are together.
+    pub(super) fn bytes(&self) -> usize {
+        self.values.iter().flatten().map(Bytes::len).sum()
+    }
 }
 
 /// What a batch of commands may read and write.
@@ -88,7 +106,8 @@ impl Touches {
     }
 
     /// Builds the view from what Redis answered.
-    pub(super) fn load(&self, Loaded { values, now }: Loaded) -> View {
+    pub(super) fn load(&self, loaded: Loaded) -> View {
+        let Loaded { values, now, misused } = loaded;
         let slots: HashMap<Str, Slot> = self
             .names
             .iter()
@@ -96,9 +115,9 @@ impl Touches {
             .map(|(name, loaded)| {
                 let content = match &loaded {
                     None => Content::Absent,
-                    Some(bytes) => match self.decoders[name](bytes) {
+                    Some(bytes) => match guarded(|| self.decoders[name](bytes)) {
                         Ok(record) => Content::Present(record),
-                        Err(cause) => Content::Unreadable(cause.to_string()),
+                        Err(cause) => Content::Unreadable(cause),
                     },
                 };
                 let slot = Slot {
@@ -111,10 +130,12 @@ impl Touches {
             .collect();
         View {
             now,
-            any_unreadable: slots
-                .values()
-                .any(|slot| matches!(slot.content, Content::Unreadable(_))),
+            any_unreadable: !misused.is_empty()
+                || slots
+                    .values()
+                    .any(|slot| matches!(slot.content, Content::Unreadable(_))),
             slots,
+            misused,
             entries: BTreeMap::new(),
             members: BTreeMap::new(),
         }
@@ -145,6 +166,7 @@ pub struct View {
     now: Timestamp,
     slots: HashMap<Str, Slot>,
     any_unreadable: bool,
+    misused: HashMap<Str, String>,
     entries: BTreeMap<Str, Vec<serde_json::Value>>,
     /// Per index and member: the score to add it with, or that it is to be removed. The last change wins.
     members: BTreeMap<(Str, Str), Option<f64>>,
@@ -229,23 +251,28 @@ impl View {
         self.members.insert((index.name().clone(), member.into()), None);
     }
 
-    /// The first record that `name` names and that cannot be decoded.
+    /// What is wrong with the first thing that `name` names and that is not what it should be.
     pub(super) fn unreadable(&self, name: impl FnOnce(&mut Touches)) -> Option<EngineError> {
         if !self.any_unreadable {
             return None;
         }
         let mut named = Touches::default();
         name(&mut named);
-        named
+        let records = named
             .names
             .iter()
-            .find_map(|name| match &self.slots.get(name)?.content {
-                Content::Unreadable(cause) => Some(EngineError::Corrupt {
-                    key: name.clone(),
-                    cause: cause.clone(),
-                }),
+            .filter_map(|name| match &self.slots.get(name)?.content {
+                Content::Unreadable(cause) => Some((name, cause)),
                 _ => None,
-            })
+            });
+        let appended = named.streams.iter().chain(&named.indexes);
+        let (key, cause) = records
+            .chain(appended.filter_map(|name| Some((name, self.misused.get(name)?))))
+            .next()?;
+        Some(EngineError::Corrupt {
+            key: key.clone(),
+            cause: cause.clone(),
+        })
     }
 
     /// What has to be written so that Redis holds what the view holds.
@@ -257,7 +284,7 @@ impl View {
             };
             match (content, keep) {
                 (Content::Present(record), keep) => {
-                    let encoded = record.encode().map_err(|cause| EngineError::Bug(cause.to_string()))?;
+                    let encoded = guarded(|| record.encode()).map_err(EngineError::Bug)?;
                     match keep {
                         Keep::Forever if slot.loaded.as_deref() == Some(&encoded) => {}
                         Keep::Forever => writes.set.push((name, encoded.into())),

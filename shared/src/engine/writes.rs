@@ -3,6 +3,12 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use fred::bytes_utils::Str;
 
+use crate::store::wire::Wire;
+
+/// About how many entries a partition's outbox keeps. A reader that falls further behind has to read the
+/// records themselves.
+const OUTBOX_ENTRIES: &str = "100000";
+
 /// What one batch changes, ready for MULTI: few commands with many arguments each, because a command
 /// costs the client far more than an argument does.
 #[derive(Debug, Default)]
@@ -18,11 +24,46 @@ pub(super) struct Writes {
 
 impl Writes {
     pub(super) fn is_empty(&self) -> bool {
-        self.set.is_empty()
-            && self.set_expiring.is_empty()
-            && self.delete.is_empty()
-            && self.index_add.is_empty()
-            && self.index_remove.is_empty()
-            && self.append.is_empty()
+        self.only_frees() && self.delete.is_empty() && self.index_remove.is_empty()
     }
+
+    /// Whether nothing is written that needs memory: Redis allows this where it is full.
+    pub(super) fn only_frees(&self) -> bool {
+        self.set.is_empty() && self.set_expiring.is_empty() && self.index_add.is_empty() && self.append.is_empty()
+    }
+
+    /// Adds the changes to what is sent.
+    pub(super) fn ask(self, wire: &mut Wire) {
+        if !self.set.is_empty() {
+            let pairs = self.set.iter().flat_map(|(key, value)| [key.as_bytes(), value]);
+            wire.ask("MSET", pairs);
+        }
+        for (key, value, kept) in &self.set_expiring {
+            let kept = milliseconds(*kept);
+            wire.ask("SET", [key.as_bytes(), value, b"PX", kept.as_bytes()]);
+        }
+        if !self.delete.is_empty() {
+            wire.ask("DEL", self.delete.iter().map(|key| key.as_bytes()));
+        }
+        for (index, members) in &self.index_add {
+            let scores: Vec<String> = members.iter().map(|(score, _)| score.to_string()).collect();
+            let pairs = scores.iter().zip(members);
+            let pairs = pairs.flat_map(|(score, (_, member))| [score.as_bytes(), member.as_bytes()]);
+            wire.ask("ZADD", std::iter::once(index.as_bytes()).chain(pairs));
+        }
+        for (index, members) in &self.index_remove {
+            let members = members.iter().map(|member| member.as_bytes());
+            wire.ask("ZREM", std::iter::once(index.as_bytes()).chain(members));
+        }
+        for (stream, events) in self.append {
+            let entry = serde_json::Value::Array(events).to_string();
+            let trimmed = [b"MAXLEN", &b"~"[..], OUTBOX_ENTRIES.as_bytes()];
+            let fields = [b"*", &b"events"[..], entry.as_bytes()];
+            wire.ask("XADD", std::iter::once(stream.as_bytes()).chain(trimmed).chain(fields));
+        }
+    }
+}
+
+pub(super) fn milliseconds(duration: Duration) -> String {
+    duration.as_millis().to_string()
 }

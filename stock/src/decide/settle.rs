@@ -23,6 +23,9 @@ pub struct SettleHolds {
 impl Command for SettleHolds {
     type Outcome = Settled;
 
+    /// What is gone stays gone.
+    const REPEATABLE: bool = true;
+
     fn partition(&self) -> Partition {
         self.partition
     }

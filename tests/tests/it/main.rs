@@ -7,6 +7,7 @@ mod consistency;
 mod contract;
 mod engine;
 mod engine_faults;
+mod engine_liveness;
 mod fuzz;
 mod hostile;
 mod recovery;

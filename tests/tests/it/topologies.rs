@@ -56,25 +56,8 @@ impl Counters {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_cluster_every_partition_is_served_while_slots_move() {
-    let mut nodes = Vec::new();
-    for _ in 0..3 {
-        let node = RedisServer::start_with(&["--cluster-enabled", "yes"]).await;
-        announce(&node, "cluster-announce-ip").await;
-        nodes.push(node);
-    }
-    let addresses: Vec<String> = nodes.iter().map(|node| node.address().to_string()).collect();
-    cluster("create", &addresses, &[]);
-    eventually("the cluster is whole", async || {
-        for node in &nodes {
-            let info = node.run(&["cluster", "info"]).await;
-            if !info.contains("cluster_state:ok") {
-                return None;
-            }
-        }
-        Some(())
-    })
-    .await;
-
+    let nodes = cluster_of_three().await;
+    let addresses = addresses(&nodes);
     let mut counters = Counters::at(&format!("redis-cluster://{}", addresses[0]));
     counters.increment_all().await;
     for node in &nodes {
@@ -89,6 +72,95 @@ async fn on_a_cluster_every_partition_is_served_while_slots_move() {
     cluster("reshard", &addresses[..1], &move_slots);
     counters.increment_all().await;
     counters.ensure_stored().await;
+}
+
+/// A slot that is about to move from one node to another.
+struct Move<'a> {
+    slot: String,
+    from: &'a RedisServer,
+    to: &'a RedisServer,
+}
+
+impl<'a> Move<'a> {
+    async fn begin(nodes: &'a [RedisServer], key: &str) -> Self {
+        let slot = nodes[0].run(&["cluster", "keyslot", key]).await;
+        let mut owner = None;
+        for (index, node) in nodes.iter().enumerate() {
+            if node.run(&["cluster", "countkeysinslot", &slot]).await != "0" {
+                owner = Some(index);
+            }
+        }
+        let owner = owner.expect("a node that has the key");
+        let (from, to) = (&nodes[owner], &nodes[(owner + 1) % nodes.len()]);
+        let (from_id, to_id) = (from.run(&["cluster", "myid"]).await, to.run(&["cluster", "myid"]).await);
+        to.run(&["cluster", "setslot", &slot, "importing", &from_id]).await;
+        from.run(&["cluster", "setslot", &slot, "migrating", &to_id]).await;
+        Self { slot, from, to }
+    }
+
+    /// Moves the keys that are still there and are named so in part.
+    async fn keys(&self, named: &str) {
+        let keys = self.from.run(&["cluster", "getkeysinslot", &self.slot, "100"]).await;
+        let (host, port) = (self.to.address().ip().to_string(), self.to.address().port().to_string());
+        for key in keys.lines().filter(|key| key.contains(named)) {
+            self.from.run(&["migrate", &host, &port, key, "0", "5000"]).await;
+        }
+    }
+
+    async fn end(&self) {
+        self.keys("").await;
+        let id = self.to.run(&["cluster", "myid"]).await;
+        for node in [self.to, self.from] {
+            node.run(&["cluster", "setslot", &self.slot, "node", &id]).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_is_served_while_it_moves_and_what_cannot_be_yet_is_waited_for() {
+    let nodes = cluster_of_three().await;
+    let config = EngineConfig {
+        command_deadline_ms: 20_000,
+        ..EngineConfig::default()
+    };
+    let url = format!("redis-cluster://{}", nodes[0].address());
+    let (store, engine, _lanes) = start(&url, &config);
+    let all = partitions();
+    // Two counters of one partition.
+    let first = "first";
+    let other = (0..).map(|number| number.to_string());
+    let other = other
+        .into_iter()
+        .find(|name| all.of(name) == all.of(first))
+        .expect("a name");
+    let add = async |name: &str| engine.submit(Increment::of(name, &all)).await.expect("an outcome");
+    assert_eq!((add(first).await, add(&other).await), (1, 1));
+
+    let key = Increment::of(first, &all).key().name().to_string();
+    let moving = Move::begin(&nodes, &key).await;
+    assert_eq!(
+        (add(first).await, add(&other).await),
+        (2, 2),
+        "where the keys still are"
+    );
+    moving.keys("fence:").await;
+    moving.keys(&key).await;
+    assert_eq!(add(first).await, 3, "where the keys are already");
+    // This one is not where the fence is.
+    let (sum, ()) = tokio::join!(add(&other), async {
+        eventually("the lane is told to try again", async || {
+            let mut told = false;
+            for node in &nodes {
+                told |= node.run(&["info", "errorstats"]).await.contains("TRYAGAIN");
+            }
+            told.then_some(())
+        })
+        .await;
+        moving.end().await;
+    });
+    assert_eq!(sum, 3);
+    assert_eq!((add(first).await, add(&other).await), (4, 4), "where they all are");
+    assert_eq!((counter(&store, first).await, counter(&store, &other).await), (4, 4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,6 +186,32 @@ async fn behind_a_sentinel_the_new_master_is_found() {
     counters.increment_all().await;
     counters.ensure_stored().await;
     assert!(replica.run(&["role"]).await.starts_with("master"));
+}
+
+/// Three masters that own all slots together.
+async fn cluster_of_three() -> Vec<RedisServer> {
+    let mut nodes = Vec::new();
+    for _ in 0..3 {
+        let node = RedisServer::start_with(&["--cluster-enabled", "yes"]).await;
+        announce(&node, "cluster-announce-ip").await;
+        nodes.push(node);
+    }
+    cluster("create", &addresses(&nodes), &[]);
+    eventually("the cluster is whole", async || {
+        for node in &nodes {
+            let info = node.run(&["cluster", "info"]).await;
+            if !info.contains("cluster_state:ok") {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+    nodes
+}
+
+fn addresses(nodes: &[RedisServer]) -> Vec<String> {
+    nodes.iter().map(|node| node.address().to_string()).collect()
 }
 
 /// Lets a server tell its own address; the others would take it to be the loopback's first one.
