@@ -61,7 +61,7 @@ async fn main() -> anyhow::Result<()> {
     let public = public_routes(
         api::service(orders.clone()),
         &[api::ROOT],
-        vec![orders.store().clone()],
+        vec![orders.vitals()],
         telemetry,
         options.service.server.max_calls,
     );

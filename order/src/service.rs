@@ -9,6 +9,7 @@ use shared::{
     bulk::{self, RecordCount},
     engine::{Engine, EngineConfig, EngineError, Lanes},
     http::CorrelationId,
+    http::Vitals,
     ids::{ItemId, OrderId, SagaId, UserId},
     protocol::{Line, Quote, QuoteAnswer},
     service::{Foundation, StartError},
@@ -101,6 +102,16 @@ impl Orders {
             },
         };
         Ok((orders, foundation.lanes))
+    }
+
+    /// What the service needs in order to do its work.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        Vitals {
+            service: "order",
+            store: self.store.clone(),
+            lanes: self.engine.health(),
+        }
     }
 
     /// The store, for the health check.

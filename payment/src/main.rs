@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     let public = public_routes(
         api::service(payment.clone()),
         &[api::ROOT],
-        vec![payment.store().clone()],
+        vec![payment.vitals()],
         telemetry,
         service.server.max_calls,
     );

@@ -4,6 +4,7 @@ use shared::{
     amounts::Credits,
     bulk::{self, RecordCount},
     engine::{Engine, EngineConfig, EngineError, Lanes},
+    http::Vitals,
     ids::UserId,
     protocol::{Charge, ChargeAnswer, Refund, Refunded, SettleCharge, Settled},
     service::{Foundation, StartError},
@@ -36,6 +37,16 @@ impl Payment {
             keys: Keys::new(foundation.partitions),
         };
         Ok((payment, foundation.lanes))
+    }
+
+    /// What the service needs in order to do its work.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        Vitals {
+            service: "payment",
+            store: self.store.clone(),
+            lanes: self.engine.health(),
+        }
     }
 
     /// The store, for the health check.

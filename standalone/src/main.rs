@@ -104,12 +104,12 @@ async fn run(
 }
 
 fn routes(orders: Orders, stock: Stock, payment: Payment, telemetry: Telemetry, most_calls: u32) -> Route {
-    let stores = vec![orders.store().clone(), stock.store().clone(), payment.store().clone()];
+    let vitals = vec![orders.vitals(), stock.vitals(), payment.vitals()];
     let roots = [order::api::ROOT, stock::api::ROOT, payment::api::ROOT];
     let apis = (OrderApi::new(orders), StockApi::new(stock), PaymentApi::new(payment));
     let api = OpenApiService::new(apis, "Holdfast", env!("CARGO_PKG_VERSION"))
         .description("Stock, credit and orders, and the checkout that settles them.");
-    public_routes(api, &roots, stores, telemetry, most_calls).at("/", make_sync(|_| Html(include_str!("landing.html"))))
+    public_routes(api, &roots, vitals, telemetry, most_calls).at("/", make_sync(|_| Html(include_str!("landing.html"))))
 }
 
 /// Tells whoever started it where to look.

@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     let public = public_routes(
         api::service(stock.clone()),
         &[api::ROOT],
-        vec![stock.store().clone()],
+        vec![stock.vitals()],
         telemetry,
         service.server.max_calls,
     );

@@ -8,6 +8,7 @@ use shared::{
     bulk::{self, RecordCount},
     clock::Timestamp,
     engine::{Engine, EngineConfig, EngineError, Lanes},
+    http::Vitals,
     ids::{ItemId, SagaId},
     keys::Partition,
     protocol::{Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SettlePieces, Settled},
@@ -42,6 +43,16 @@ impl Stock {
             keys: Keys::new(foundation.partitions),
         };
         Ok((stock, foundation.lanes))
+    }
+
+    /// What the service needs in order to do its work.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        Vitals {
+            service: "stock",
+            store: self.store.clone(),
+            lanes: self.engine.health(),
+        }
     }
 
     /// The store, for the health check.

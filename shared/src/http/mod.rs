@@ -7,18 +7,16 @@ mod edge;
 mod internal;
 mod parameter;
 mod problem;
+mod readiness;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use poem::{
-    Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Response, Route, Server, endpoint::make, http::StatusCode,
-    listener::TcpAcceptor,
-};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, Server, endpoint::make, listener::TcpAcceptor};
 use poem_openapi::{OpenApi, OpenApiService};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
-use self::{admission::Admission, allow::Allow, edge::Edge};
+use self::{admission::Admission, allow::Allow, edge::Edge, readiness::readiness};
 pub use self::{
     correlation::{CORRELATION_HEADER, CorrelationId},
     internal::calls_endpoint,
@@ -26,8 +24,9 @@ pub use self::{
         COMMON, Catalogue, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PROBLEM_JSON, Problem,
         ProblemKind, Refused, UNAVAILABLE,
     },
+    readiness::Vitals,
 };
-use crate::{store::Store, telemetry::Telemetry};
+use crate::telemetry::Telemetry;
 
 /// How long a stopping server waits for the requests that it is serving.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
@@ -44,14 +43,14 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 pub fn public_routes<A: OpenApi + 'static>(
     api: OpenApiService<A, ()>,
     roots: &[&str],
-    stores: Vec<Store>,
+    vitals: Vec<Vitals>,
     telemetry: Telemetry,
     most_calls: u32,
 ) -> Route {
     let fixed = Route::new()
         .nest("/docs", api.swagger_ui())
         .at("/openapi.json", api.spec_endpoint())
-        .nest("/health", health_routes(stores))
+        .nest("/health", health_routes(vitals))
         .at("/metrics", metrics_endpoint(telemetry));
     let allow = Allow::documented_in(&api.spec());
     let api = api.into_endpoint().with(allow).with(Admission::of(most_calls as usize));
@@ -61,24 +60,15 @@ pub fn public_routes<A: OpenApi + 'static>(
         .fold(fixed, |routes, root| routes.nest_no_strip(root, api.clone()))
 }
 
-fn health_routes(stores: Vec<Store>) -> Route {
-    let stores: Arc<[Store]> = stores.into();
+fn health_routes(vitals: Vec<Vitals>) -> Route {
+    let vitals: Arc<[Vitals]> = vitals.into();
     Route::new().at("/live", make(|_| async { "live\n" })).at(
         "/ready",
         make(move |_| {
-            let stores = stores.clone();
-            async move { readiness(&stores).await }
+            let vitals = vitals.clone();
+            async move { readiness(&vitals).await }
         }),
     )
-}
-
-async fn readiness(stores: &[Store]) -> Response {
-    match futures::future::try_join_all(stores.iter().map(Store::ping)).await {
-        Ok(_) => "ready\n".into_response(),
-        Err(_) => "the store does not answer\n"
-            .with_status(StatusCode::SERVICE_UNAVAILABLE)
-            .into_response(),
-    }
 }
 
 fn metrics_endpoint(telemetry: Telemetry) -> impl Endpoint {

@@ -1,0 +1,35 @@
+use poem::{IntoResponse, Response, http::StatusCode};
+
+use crate::{engine::Health, store::Store};
+
+/// What a service needs in order to do its work.
+#[derive(Clone)]
+pub struct Vitals {
+    /// The service's name, for where several are in one process.
+    pub service: &'static str,
+    /// Its store.
+    pub store: Store,
+    /// Its lanes.
+    pub lanes: Health,
+}
+
+impl Vitals {
+    async fn check(&self) -> Result<(), String> {
+        let service = self.service;
+        if self.store.ping().await.is_err() {
+            return Err(format!("{service}: the store does not answer\n"));
+        }
+        self.lanes.check().map_err(|ailment| format!("{service}: {ailment}\n"))
+    }
+}
+
+/// 200 if all is well; else 503 and what is not, a line a service.
+pub(super) async fn readiness(vitals: &[Vitals]) -> Response {
+    let checked = futures::future::join_all(vitals.iter().map(Vitals::check)).await;
+    let ill: String = checked.into_iter().filter_map(Result::err).collect();
+    if ill.is_empty() {
+        "ready\n".into_response()
+    } else {
+        ill.with_status(StatusCode::SERVICE_UNAVAILABLE).into_response()
+    }
+}
