@@ -34,8 +34,12 @@ fn finishes(mut state: State, rules: Rules, late: Late) -> bool {
         state.let_all_arrive(rules);
     }
     for _ in 0..STEPS {
-        let Some(action) = (0..LANES).find_map(|lane| state.next_without_fault(lane)) else {
-            let is_done = state.is_idle() && state.given_up() == given_up && state.is_exact();
+        let action = (0..LANES).find_map(|lane| state.next_without_fault(lane));
+        let over = (state.redis.turn.is_some() && rules.turns_expire).then_some(Action::EndTurn);
+        let Some(action) = action.or(over) else {
+            // What became of a batch whose fence was lost, nobody may be able to tell.
+            let is_answered = state.given_up() == given_up || state.has_lost_fence;
+            let is_done = state.is_idle() && is_answered && state.is_exact();
             state.let_all_arrive(rules);
             return is_done && state.is_exact();
         };
@@ -53,8 +57,11 @@ impl State {
                 lane,
                 commands: own.waiting,
             })
-        } else if own.can_step() {
+        } else if own.can_step(self.redis.turn) {
             Some(Action::Step { lane })
+        } else if own.phase == Phase::Open {
+            // It is another's turn.
+            None
         } else if connection?.is_answered() {
             Some(Action::Hear { lane })
         } else {

@@ -1,18 +1,21 @@
 //! A lane's steps, as `lane.rs`, `connection.rs` and `fence.rs` of the engine take them.
 //!
 //! ```text
-//! Idle ─> Open ─> Watched ─> Loaded ─> Committing ─┬─ done ─> Idle
-//!                                                  ├─ null ─> Open
-//!                                                  └─ lost ─> Asking
-//! Asking ─> AskingWatched ─┬─ this batch's number ──────────> Idle
-//!                          └─ another ─> NotFound ─> Moving ─┬─ done ─> Open
-//!                                                            └─ null or lost ─> Asking
+//! Idle ─> Open ─> Watched ─> Loaded ─┬─ without a fence ─> Unfenced ─> Establishing ─> Open
+//!                                    └─> Committing ─┬─ done ─> Idle
+//!                                                    ├─ null ─> Open
+//!                                                    └─ lost ─> Asking
+//! Asking ─> AskingWatched ─┬─ this batch's number ──────────────────> Idle
+//!                          ├─ nothing ──────────────────────────────> Idle, the outcome unknown
+//!                          ├─ another of the lane's numbers ────────> Open
+//!                          └─ what was loaded ─> NotFound ─> Moving ─┬─ done ─> Open
+//!                                                                    └─ null or lost ─> Asking
 //! ```
 
 use super::{
     ledger::{Heard, Ledger},
     redis::{Answer, Redis, Request},
-    rules::{LostAnswer, Numbers, Question, Rules},
+    rules::{Absent, LostAnswer, Numbers, Question, Rules},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +29,8 @@ pub(super) struct Lane {
     number: u8,
     /// The batch's own number, where not every try has one: never with [`Numbers::Fresh`].
     batch_number: u8,
+    /// The last try met a rival.
+    pub(super) has_lost: bool,
     pub(super) phase: Phase,
 }
 
@@ -39,10 +44,17 @@ pub(super) enum Phase {
     /// Read, but not watched: only without [`Rules::watches_first`].
     Read {
         old: u8,
+        seen: u8,
     },
+    /// The record, and the fence: zero where it is absent.
     Loaded {
         old: u8,
+        seen: u8,
     },
+    /// The fence alone is watched, which was not there.
+    Unfenced,
+    /// The fence alone was sent.
+    Establishing,
     /// EXEC was sent.
     Committing(Sent),
     /// The answer was lost. Nothing of this question has been done.
@@ -56,11 +68,12 @@ pub(super) enum Phase {
     Moving(Sent),
 }
 
-/// An EXEC that was sent: the batch's number, and the record's value after it.
+/// An EXEC that was sent: the batch's number, the record's value after it, and the fence's before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Sent {
     number: u8,
     record: u8,
+    seen: u8,
 }
 
 /// Where a lane acts.
@@ -78,6 +91,7 @@ impl Lane {
             batch: 0,
             number: 0,
             batch_number: 0,
+            has_lost: false,
             phase: Phase::Idle,
         }
     }
@@ -91,33 +105,59 @@ impl Lane {
             Numbers::SharedByTries | Numbers::SharedByBatches => self.batch_number = self.fresh(),
         }
         world.ledger.begin(self.id, commands);
+        self.has_lost = false;
         self.phase = Phase::Open;
     }
 
-    /// Whether the next step is the lane's own, and not the server's or an answer's.
-    pub(super) fn can_step(&self) -> bool {
-        !matches!(self.phase, Phase::Idle | Phase::Committing(_) | Phase::Moving(_))
+    /// Whether the next step is the lane's own, and not the server's, an answer's or another lane's whose turn it is.
+    pub(super) fn can_step(&self, turn: Option<usize>) -> bool {
+        match self.phase {
+            Phase::Idle | Phase::Committing(_) | Phase::Moving(_) | Phase::Establishing => false,
+            Phase::Open => turn.is_none_or(|turn| turn == self.id),
+            _ => true,
+        }
+    }
+
+    /// Whether the lane may take a turn.
+    pub(super) fn wants_turn(&self) -> bool {
+        self.phase == Phase::Open && self.has_lost
     }
 
     pub(super) fn step(&mut self, world: &mut World) {
         let id = self.id;
         self.phase = match self.phase {
-            Phase::Idle | Phase::Committing(_) | Phase::Moving(_) => return,
+            Phase::Idle | Phase::Committing(_) | Phase::Moving(_) | Phase::Establishing => return,
             Phase::Open if world.rules.watches_first => {
                 self.watch(world);
                 Phase::Watched
             }
             Phase::Watched => Phase::Loaded {
                 old: world.redis.record,
+                seen: world.redis.fences[id],
             },
             Phase::Open => Phase::Read {
                 old: world.redis.record,
+                seen: world.redis.fences[id],
             },
-            Phase::Read { old } => {
+            Phase::Read { old, seen } => {
                 self.watch(world);
-                Phase::Loaded { old }
+                Phase::Loaded { old, seen }
             }
-            Phase::Loaded { old } => self.commit(old, world),
+            Phase::Loaded { seen: 0, .. } if world.rules.establishes => {
+                world.redis.unwatch(id);
+                world.redis.watch_fence(id);
+                Phase::Unfenced
+            }
+            Phase::Unfenced if world.redis.fences[id] > 0 => {
+                world.redis.unwatch(id);
+                Phase::Open
+            }
+            Phase::Unfenced => {
+                let fence = self.fresh();
+                world.redis.send(id, Request::Move { fence });
+                Phase::Establishing
+            }
+            Phase::Loaded { old, seen } => self.commit(old, seen, world),
             Phase::Asking(sent) => match world.rules.question {
                 Question::WatchReadMove => {
                     world.redis.watch_fence(id);
@@ -150,6 +190,7 @@ impl Lane {
         let Some(answer) = world.redis.hear(self.id) else {
             return;
         };
+        self.has_lost = matches!((self.phase, answer), (Phase::Committing(_), Answer::Null));
         self.phase = match (self.phase, answer) {
             (Phase::Committing(sent), Answer::Done) => self.settle(sent, world),
             (Phase::Moving(sent), Answer::Old(found)) if found == sent.number => self.settle(sent, world),
@@ -157,7 +198,7 @@ impl Lane {
                 world.redis.abandon(self.id);
                 Phase::Asking(sent)
             }
-            (Phase::Committing(_) | Phase::Moving(_), _) => Phase::Open,
+            (Phase::Committing(_) | Phase::Moving(_) | Phase::Establishing, _) => Phase::Open,
             (phase, _) => phase,
         };
     }
@@ -167,7 +208,12 @@ impl Lane {
         world.redis.abandon(self.id);
         self.phase = match self.phase {
             Phase::Idle => Phase::Idle,
-            Phase::Open | Phase::Watched | Phase::Read { .. } | Phase::Loaded { .. } => Phase::Open,
+            Phase::Open
+            | Phase::Watched
+            | Phase::Read { .. }
+            | Phase::Loaded { .. }
+            | Phase::Unfenced
+            | Phase::Establishing => Phase::Open,
             Phase::Committing(sent) => match world.rules.lost_answer {
                 LostAnswer::Asked => Phase::Asking(sent),
                 LostAnswer::TakenForInForce => self.settle(sent, world),
@@ -202,7 +248,7 @@ impl Lane {
     }
 
     /// Decides, purely, and sends the whole transaction.
-    fn commit(&mut self, old: u8, world: &mut World) -> Phase {
+    fn commit(&mut self, old: u8, seen: u8, world: &mut World) -> Phase {
         let number = match world.rules.numbers {
             Numbers::Fresh | Numbers::SharedWithMoves => self.fresh(),
             Numbers::SharedByTries | Numbers::SharedByBatches => self.batch_number,
@@ -211,6 +257,7 @@ impl Lane {
         let sent = Sent {
             number,
             record: old + commands,
+            seen,
         };
         world.redis.send(
             self.id,
@@ -225,8 +272,19 @@ impl Lane {
 
     /// GET fence.
     fn find(&mut self, sent: Sent, not_found: Phase, world: &mut World) -> Phase {
-        if world.redis.fences[self.id] == sent.number {
+        let found = world.redis.fences[self.id];
+        if found == sent.number {
             self.settle(sent, world)
+        } else if found == sent.seen {
+            not_found
+        } else if found == 0 && world.rules.absent == Absent::TakenForUnknown {
+            world.redis.unwatch(self.id);
+            self.end(Heard::Unknown, world);
+            Phase::Idle
+        } else if found > 0 && world.rules.question == Question::WatchReadMove {
+            // It has moved since the batch was loaded, and the batch's EXEC watches it.
+            world.redis.unwatch(self.id);
+            Phase::Open
         } else {
             not_found
         }

@@ -11,14 +11,15 @@
 //!   touched. A transaction that was sent is in flight until the server executes it: also after its
 //!   connection was given up, or never. Its answer can be lost.
 //! - The lane: WATCH, read, decide, EXEC; conflicts; the fence's question after a lost answer, on new connections,
-//!   however often that breaks too; deadlines, after which the lane goes on with its next batch while the
+//!   however often that breaks too; fences that are lost, and written again before a batch; turns, which a lane that met a
+//!   rival may take, and which end with its batch or by themselves; deadlines, after which the lane goes on with its next batch while the
 //!   last one's EXEC may still be under way; the split of commands into batches.
 //! - A connection lives from batch to batch, with what it still watches.
 //!
 //! # Bounds
 //!
-//! How many commands come to each lane, how many connections break, and how many deadlines pass. Conflicts,
-//! tries, questions and late arrivals are bounded by these alone.
+//! How many commands come to each lane, how many connections break, how many deadlines pass, and how many fences are
+//! lost. Conflicts, turns, tries, questions and late arrivals are bounded by these alone.
 //!
 //! Each test of the engine explores its space to the end (`cargo test -- --nocapture` prints how many states).
 //! Each other test changes one rule and prints a shortest run that breaks a promise.
@@ -27,7 +28,8 @@
 //!
 //! Several records, outbox and indexes (EXEC is atomic in Redis, so one record stands for all); batches that
 //! write nothing; transactions that Redis refuses (nothing happens) or half executes (a key of another type);
-//! what Redis itself loses; the fence's expiry; the most conflicts a batch bears (a deadline stands for it).
+//! what Redis itself loses; how long turns and windows are, and so how often each rival wins; batches that get smaller,
+//! which are other batches; those of repeatable commands, which need no fence.
 //! Numbers are counted up when they are sent, which the engine does a little earlier.
 
 mod check;
@@ -41,7 +43,7 @@ mod rules;
 use self::{
     check::{breaks, holds},
     model::{DISTINCT, EXACT, Engine, FINISHABLE, KEPT, NOTHING_OVERWRITTEN, ONCE, REFUSED},
-    rules::{Client, LostAnswer, Numbers, Question, Rules},
+    rules::{Absent, Client, LostAnswer, Numbers, Question, Rules},
 };
 
 const LANES: usize = 2;
@@ -52,6 +54,8 @@ const SMALL: Engine = Engine {
     commands: [2, 1],
     breaks: 2,
     deadlines: 0,
+    fences_lost: 0,
+    turns: false,
 };
 
 fn without(rules: Rules) -> Engine {
@@ -91,6 +95,82 @@ fn the_engine_keeps_its_promises_between_busy_rivals() {
             ..SMALL
         });
     }
+}
+
+#[test]
+fn the_engine_keeps_its_promises_when_fences_are_lost() {
+    holds(Engine {
+        fences_lost: 1,
+        ..SMALL
+    });
+    holds(Engine {
+        commands: [1, 1],
+        deadlines: 1,
+        fences_lost: 2,
+        ..SMALL
+    });
+}
+
+#[test]
+fn the_engine_keeps_its_promises_when_lanes_take_turns() {
+    holds(Engine {
+        deadlines: 1,
+        turns: true,
+        ..SMALL
+    });
+}
+
+#[test]
+fn a_fence_that_is_gone_and_taken_for_a_failure_doubles_a_batch() {
+    let rules = Rules {
+        absent: Absent::TakenForNotInForce,
+        ..Rules::ENGINE
+    };
+    let engine = Engine {
+        fences_lost: 1,
+        ..without(rules)
+    };
+    breaks(engine, ONCE);
+}
+
+#[test]
+fn a_batch_without_a_fence_to_compare_with_is_doubled() {
+    let rules = Rules {
+        establishes: false,
+        ..Rules::ENGINE
+    };
+    let engine = Engine {
+        fences_lost: 1,
+        ..without(rules)
+    };
+    breaks(engine, ONCE);
+}
+
+#[test]
+fn a_turn_that_does_not_end_by_itself_stops_the_others() {
+    let rules = Rules {
+        turns_expire: false,
+        ..Rules::ENGINE
+    };
+    let engine = Engine {
+        deadlines: 1,
+        turns: true,
+        ..without(rules)
+    };
+    breaks(engine, FINISHABLE);
+}
+
+#[test]
+fn a_turn_does_not_stand_in_for_a_watch() {
+    let rules = Rules {
+        watches_records: false,
+        ..Rules::ENGINE
+    };
+    let engine = Engine {
+        turns: true,
+        ..without(rules)
+    };
+    breaks(engine, NOTHING_OVERWRITTEN);
 }
 
 /// 22 million states, in about 80 seconds and 1.2 GB on two cores: for changes to the engine's protocol.

@@ -21,6 +21,10 @@ pub(super) struct Engine {
     pub(super) breaks: u8,
     /// How many batches reach their deadline, over all lanes.
     pub(super) deadlines: u8,
+    /// How many fences are lost, over all lanes.
+    pub(super) fences_lost: u8,
+    /// A lane that meets a rival may take a turn.
+    pub(super) turns: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -28,8 +32,11 @@ pub(super) struct State {
     pub(super) redis: Redis,
     pub(super) lanes: [Lane; LANES],
     pub(super) ledger: Ledger,
+    /// A fence was lost at some time.
+    pub(super) has_lost_fence: bool,
     breaks: u8,
     deadlines: u8,
+    fences_lost: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +55,12 @@ pub(super) enum Action {
     BreakUnnoticed { lane: usize },
     /// The lane's batch reaches its deadline.
     Deadline { lane: usize },
+    /// The lane's fence is evicted, expires or is deleted.
+    LoseFence { lane: usize },
+    /// The lane takes a turn.
+    TakeTurn { lane: usize },
+    /// A turn's time is over.
+    EndTurn,
     /// What was on its way when a connection was given up arrives at the server.
     ArriveLate { abandoned: usize },
 }
@@ -74,14 +87,19 @@ impl Model for Engine {
             redis: Redis::default(),
             lanes: std::array::from_fn(|lane| Lane::new(lane, self.commands[lane])),
             ledger: Ledger::default(),
+            has_lost_fence: false,
             breaks: self.breaks,
             deadlines: self.deadlines,
+            fences_lost: self.fences_lost,
         }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         for lane in 0..LANES {
             self.actions_of_lane(state, lane, actions);
+        }
+        if state.redis.turn.is_some() && self.rules.turns_expire {
+            actions.push(Action::EndTurn);
         }
         actions.extend((0..state.redis.abandoned.len()).map(|abandoned| Action::ArriveLate { abandoned }));
     }
@@ -118,12 +136,18 @@ impl Model for Engine {
 impl Engine {
     fn actions_of_lane(&self, state: &State, lane: usize, actions: &mut Vec<Action>) {
         let own = &state.lanes[lane];
+        if state.fences_lost > 0 && state.redis.fences[lane] > 0 {
+            actions.push(Action::LoseFence { lane });
+        }
         if own.phase == Phase::Idle {
             actions.extend((1..=own.waiting).map(|commands| Action::Gather { lane, commands }));
             return;
         }
-        if own.can_step() {
+        if own.can_step(state.redis.turn) {
             actions.push(Action::Step { lane });
+        }
+        if self.turns && own.wants_turn() && state.redis.turn.is_none() {
+            actions.push(Action::TakeTurn { lane });
         }
         if state.deadlines > 0 && matches!(own.phase, Phase::Open | Phase::Asking(_)) {
             actions.push(Action::Deadline { lane });
@@ -161,6 +185,13 @@ impl State {
                 self.breaks -= 1;
                 redis.break_unnoticed(lane, rules.client);
             }
+            Action::LoseFence { lane } => {
+                self.fences_lost -= 1;
+                self.has_lost_fence = true;
+                redis.lose_fence(lane);
+            }
+            Action::TakeTurn { lane } => redis.turn = Some(lane),
+            Action::EndTurn => redis.turn = None,
             Action::Gather { lane, commands } => {
                 self.lanes[lane].gather(commands, &mut World { rules, redis, ledger });
             }

@@ -13,6 +13,8 @@ pub(super) struct Redis {
     pub(super) record: u8,
     /// Zero stands for an absent key.
     pub(super) fences: [u8; LANES],
+    /// The lane whose turn it is.
+    pub(super) turn: Option<usize>,
     /// Each lane's connection, where it has one.
     pub(super) connections: [Option<Connection>; LANES],
     /// Connections that their lane has given up, with a request still on its way. Sorted: their order says nothing.
@@ -66,6 +68,18 @@ impl Redis {
 
     pub(super) fn watch_fence(&mut self, lane: usize) {
         self.open(lane).fence.begin();
+    }
+
+    /// Forgets what is watched, as DISCARD does.
+    pub(super) fn unwatch(&mut self, lane: usize) {
+        let connection = self.open(lane);
+        connection.record = Watch::Not;
+        connection.fence = Watch::Not;
+    }
+
+    /// A fence is evicted, or expires by a clock that was set, or is deleted by a person.
+    pub(super) fn lose_fence(&mut self, lane: usize) {
+        self.set_fence(lane, 0);
     }
 
     pub(super) fn send(&mut self, lane: usize, request: Request) {
@@ -148,6 +162,7 @@ impl Redis {
                 self.set_record(record);
                 self.set_fence(lane, fence);
                 ledger.put_in_force(lane, batch, record);
+                self.turn = self.turn.filter(|turn| *turn != lane);
                 Answer::Done
             }
         });

@@ -1,12 +1,18 @@
 //! The engine's rules. Each can be taken away, to see what it is there for.
 
 /// What the engine holds to. [`Rules::ENGINE`] is the real one; a test changes one field of it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule that is there or not")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     pub(super) lost_answer: LostAnswer,
     pub(super) question: Question,
     pub(super) numbers: Numbers,
     pub(super) client: Client,
+    pub(super) absent: Absent,
+    /// A lane whose fence is not there writes it before it commits a batch.
+    pub(super) establishes: bool,
+    /// A turn whose lane doesn't end it ends by itself.
+    pub(super) turns_expire: bool,
     /// A batch's EXEC watches the records that were read.
     pub(super) watches_records: bool,
     /// A batch's EXEC watches the lane's fence.
@@ -37,6 +43,14 @@ pub(super) enum Question {
     Read,
     /// `SET fence <new> GET`, which needs one command only.
     SetGet,
+}
+
+/// What the lane makes of a fence that is gone when it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// The engine: nobody can know.
+    TakenForUnknown,
+    TakenForNotInForce,
 }
 
 /// Which EXECs have a number of their own.
@@ -71,6 +85,9 @@ impl Rules {
         question: Question::WatchReadMove,
         numbers: Numbers::Fresh,
         client: Client::Fails,
+        absent: Absent::TakenForUnknown,
+        establishes: true,
+        turns_expire: true,
         watches_records: true,
         watches_fence: true,
         watches_first: true,
