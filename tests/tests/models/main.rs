@@ -1,4 +1,5 @@
 //! Models of the hard parts, explored exhaustively.
 
+mod age;
 mod engine;
 mod saga;
