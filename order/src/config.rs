@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::lease::Leases;
+
 /// The longest deadline. A drive forward begins within it, and is honoured for a quarter of an hour more
 /// ([`DRIVE_HONOURED`]); only then may any record of its saga be forgotten ([`FINISHED_KEPT`]). The rest of that
 /// hour is for clocks that differ.
@@ -12,12 +14,13 @@ use clap::Args;
 /// [`FINISHED_KEPT`]: shared::protocol::FINISHED_KEPT
 const MOST_DEADLINE_MS: u64 = 30 * 60 * 1_000;
 
-/// How long the saga's parts may take, in milliseconds.
+/// How long the saga's parts may take, in milliseconds, and how many there may be.
 ///
 /// Within their bounds, none of them decides whether a saga is correct, only when somebody tries again.
 #[derive(Debug, Clone, Args)]
 pub struct SagaConfig {
-    /// How long a driver is left alone before another one takes its saga over.
+    /// How long a saga's first driver is left alone before another one takes the saga over. Each later one has twice as
+    /// long, up to half a minute or four times this.
     #[arg(long, env = "SAGA_LEASE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
     pub lease_ms: u64,
     /// How old a saga may become before it is given up.
@@ -29,6 +32,9 @@ pub struct SagaConfig {
     /// How long a client waits for a saga to be decided before it hears that it is not.
     #[arg(long, env = "CLIENT_PATIENCE_MS", default_value_t = 8_000, value_parser = clap::value_parser!(u64).range(10..=600_000))]
     pub client_patience_ms: u64,
+    /// How many checkouts may be under way for clients at once. One more is refused at once.
+    #[arg(long, env = "MAX_CHECKOUTS", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_checkouts: u32,
     /// How often unfinished sagas are looked for.
     #[arg(long, env = "RECOVERY_INTERVAL_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub recovery_interval_ms: u64,
@@ -41,16 +47,17 @@ impl Default for SagaConfig {
             deadline_ms: 30_000,
             call_timeout_ms: 2_000,
             client_patience_ms: 8_000,
+            max_checkouts: 1_024,
             recovery_interval_ms: 500,
         }
     }
 }
 
 impl SagaConfig {
-    /// How long a driver is left alone.
+    /// How long each driver is left alone.
     #[must_use]
-    pub fn lease(&self) -> Duration {
-        Duration::from_millis(self.lease_ms)
+    pub fn leases(&self) -> Leases {
+        Leases::new(Duration::from_millis(self.lease_ms))
     }
 
     /// How old a saga may become.

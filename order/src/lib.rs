@@ -1,15 +1,20 @@
 //! Order: what is bought, and the saga that settles it.
 //!
 //! ```text
-//! api (HTTP)  ->  service, saga, recovery  ->  decide (pure)  over  record, keys
-//!                        │      └─ shared::engine commits
-//!                        └─ participants: stock and payment
+//! api (HTTP)  ->  service, checkout  ─┬─>  saga  ->  decide (pure)  over  record, keys
+//!                 recovery           ─┘     │  └─ shared::engine commits
+//!                                           └─ participants: stock and payment
 //! ```
 
 pub mod api;
+mod asking;
+mod checkout;
 pub mod config;
 pub mod decide;
+mod drivers;
 pub mod keys;
+pub mod lease;
+mod metrics;
 pub mod participants;
 pub mod random_orders;
 pub mod record;
@@ -18,4 +23,9 @@ mod saga;
 mod service;
 pub mod standing;
 
-pub use service::{Added, Checkout, Orders};
+pub use self::{
+    checkout::Checkout,
+    drivers::Drivers,
+    recovery::Recovery,
+    service::{Added, Orders},
+};

@@ -11,7 +11,7 @@ use order::{
 use shared::{
     config::{ServerConfig, ServiceConfig},
     http::public_routes,
-    service::{check_health, serve},
+    service::{check_health, finish, serve},
     shutdown,
     telemetry::Telemetry,
 };
@@ -57,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
         participants,
     )
     .await?;
-    let recovery = tokio::spawn(orders.clone().recover(stop.clone()));
+    let recovery = tokio::spawn(orders.recovery().run(stop.clone()));
     let public = public_routes(
         api::service(orders.clone()),
         &[api::ROOT],
@@ -65,12 +65,15 @@ async fn main() -> anyhow::Result<()> {
         telemetry,
         options.service.server.max_calls,
     );
+    let drivers = orders.drivers();
     drop(orders);
     let ServerConfig {
         listen, allow_remote, ..
     } = options.service.server;
     serve(listen, allow_remote, public, stop).await?;
+    // Whom clients have waited for has had the server's patience. What is left is taken over.
+    drivers.abandon();
     recovery.await?;
-    lanes.finished().await;
+    finish([lanes]).await;
     Ok(())
 }

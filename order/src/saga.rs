@@ -13,16 +13,20 @@
 //! Sources: Garcia-Molina and Salem, "Sagas" (SIGMOD 1987); Helland, "Life beyond Distributed
 //! Transactions" (CIDR 2007).
 
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
 use shared::{
     coalesce::CallError,
-    engine::EngineError,
+    engine::{Command, EngineError},
     protocol::{Charge, ChargeAnswer, Refund, Release, Reserve, ReserveAnswer},
 };
 use tokio::time::Instant;
 
 use crate::{
+    asking::{Asked, ask},
     decide::{Cancel, CancelOutcome, Course, Finish, FinishOutcome, Saga, Verdict},
-    participants::ask,
+    participants::Asking,
     record::Rejection,
     service::Orders,
 };
@@ -43,37 +47,49 @@ pub(crate) enum Stuck {
     Participant(#[from] CallError),
     #[error("the order's record could not be changed: {0}")]
     Record(#[from] EngineError),
+    #[error("the driver broke")]
+    Broke,
 }
 
 impl Orders {
     /// Drives a saga towards its end. The one place that decides which step comes next.
+    ///
+    /// Steps are repeated for as long as the first driver's lease, and not for the longer ones of later drivers: a saga
+    /// that cannot go on makes room for others, and its lease keeps it from coming again too soon.
     pub(crate) async fn drive(&self, saga: &Saga, course: Course) -> Result<Driven, Stuck> {
-        let until = Instant::now() + self.saga.lease();
-        match course {
-            Course::Forward => self.forward(saga, until).await,
-            Course::Back(reason) => self.back(saga, reason, until).await,
-        }
+        let until = Instant::now() + self.saga.leases().first();
+        let drive = async {
+            match course {
+                Course::Forward => self.forward(saga, until).await,
+                Course::Back(reason) => self.back(saga, reason, until).await,
+            }
+        };
+        // A panic is a driver that has died, and is made good like one: by the next.
+        AssertUnwindSafe(drive).catch_unwind().await.unwrap_or_else(|_| {
+            self.metrics.broken.increment(1);
+            Err(Stuck::Broke)
+        })
     }
 
     async fn forward(&self, saga: &Saga, until: Instant) -> Result<Driven, Stuck> {
-        let reserved = ask(until, || self.participants.stock.reserve(reserve(saga))).await?;
+        let reserved = call(until, || self.participants.stock.reserve(reserve(saga))).await?;
         let clean = saga.epoch == 0 && reserved.once;
         match reserved.answer.into() {
             Step::Done => {}
             Step::Undone => return self.back(saga, Rejection::Interrupted, until).await,
             // A refused reserve holds nothing, and stays refused.
-            Step::Refused(reason) if clean => return self.finish(saga, Verdict::Rejected(reason)).await,
+            Step::Refused(reason) if clean => return self.finish(saga, Verdict::Rejected(reason), until).await,
             Step::Refused(reason) => return self.back(saga, reason, until).await,
         }
-        let charged = ask(until, || self.participants.payment.charge(charge(saga))).await?;
+        let charged = call(until, || self.participants.payment.charge(charge(saga))).await?;
         let clean = clean && charged.once;
         match charged.answer.into() {
-            Step::Done => self.finish(saga, Verdict::Paid).await,
+            Step::Done => self.finish(saga, Verdict::Paid, until).await,
             Step::Undone => self.back(saga, Rejection::Interrupted, until).await,
             // A refused charge stays refused, so no driver can finish this saga as paid any more.
             Step::Refused(reason) if clean => {
-                ask(until, || self.participants.stock.release(release(saga))).await?;
-                self.finish(saga, Verdict::Rejected(reason)).await
+                call(until, || self.participants.stock.release(release(saga))).await?;
+                self.finish(saga, Verdict::Rejected(reason), until).await
             }
             Step::Refused(reason) => self.back(saga, reason, until).await,
         }
@@ -82,35 +98,56 @@ impl Orders {
     /// Gives the saga up: first the order's record says so, then every participant compensates, with
     /// tombstones against requests that may still be on their way.
     async fn back(&self, saga: &Saga, reason: Rejection, until: Instant) -> Result<Driven, Stuck> {
-        let cancel = Cancel {
+        let cancel = || Cancel {
             keys: self.keys.saga(&saga.id.order),
             saga_id: saga.id.clone(),
             epoch: saga.epoch,
-            reason,
+            reason: reason.clone(),
         };
-        let reason = match self.engine.submit(cancel).await? {
+        let reason = match self.change(until, cancel).await? {
             CancelOutcome::Cancelling(reason) => reason,
             CancelOutcome::Overtaken => return Ok(Driven::Overtaken),
         };
         tokio::try_join!(
-            ask(until, || self.participants.stock.release(release(saga))),
-            ask(until, || self.participants.payment.refund(refund(saga))),
+            call(until, || self.participants.stock.release(release(saga))),
+            call(until, || self.participants.payment.refund(refund(saga))),
         )?;
-        self.finish(saga, Verdict::Rejected(reason)).await
+        self.finish(saga, Verdict::Rejected(reason), until).await
     }
 
-    async fn finish(&self, saga: &Saga, verdict: Verdict) -> Result<Driven, Stuck> {
-        let finish = Finish {
+    async fn finish(&self, saga: &Saga, verdict: Verdict, until: Instant) -> Result<Driven, Stuck> {
+        let finish = || Finish {
             keys: self.keys.saga(&saga.id.order),
             saga_id: saga.id.clone(),
             epoch: saga.epoch,
             verdict: verdict.clone(),
         };
-        match self.engine.submit(finish).await? {
+        match self.change(until, finish).await? {
             FinishOutcome::Finished => Ok(Driven::Finished(verdict)),
             FinishOutcome::Overtaken => Ok(Driven::Overtaken),
         }
     }
+
+    /// Changes the order's record by a command that may be repeated: where it is in force already, though nobody heard
+    /// so, the record tells.
+    async fn change<C: Command>(&self, until: Instant, command: impl Fn() -> C) -> Result<C::Outcome, EngineError> {
+        let passes = |error: &EngineError| match error {
+            EngineError::Overloaded
+            | EngineError::Conflict
+            | EngineError::Unavailable(_)
+            | EngineError::OutcomeUnknown(_) => true,
+            EngineError::Expired { .. } | EngineError::Corrupt { .. } | EngineError::Bug(_) | EngineError::Stopped => {
+                false
+            }
+        };
+        let changed = ask(until, || self.engine.submit(command()), passes).await?;
+        Ok(changed.answer)
+    }
+}
+
+/// Calls a participant. Whatever kept an answer away may pass.
+pub(crate) async fn call<'a, A>(until: Instant, call: impl Fn() -> Asking<'a, A>) -> Result<Asked<A>, CallError> {
+    ask(until, call, |_| true).await
 }
 
 /// What a participant's answer means for the saga.

@@ -5,7 +5,7 @@ use payment::{Payment, api, internal};
 use shared::{
     config::{InternalConfig, ServerConfig, ServiceConfig},
     http::public_routes,
-    service::{check_health, serve},
+    service::{check_health, finish, serve},
     shutdown,
     telemetry::Telemetry,
 };
@@ -51,6 +51,6 @@ async fn main() -> anyhow::Result<()> {
         serve(listen, allow_remote, public, stop.clone()),
         serve(internal.internal_listen, allow_remote, internal_routes, stop),
     )?;
-    lanes.finished().await;
+    finish([lanes]).await;
     Ok(())
 }

@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
+use futures::future::join_all;
 use poem::Route;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -17,6 +19,10 @@ use crate::{
 
 /// How long a starting service waits for its Redis.
 const STORE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a stopping service waits for its lanes. A store that stands still would keep them for two command deadlines;
+/// what they have under way then is as if the process had been killed.
+const LANES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a service may take to say that it is ready.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
@@ -76,6 +82,14 @@ pub async fn serve(
     let socket = Bound::bind(address, allow_remote)?;
     tracing::info!(address = %socket.address(), "serving");
     Ok(socket.serve(routes, stop).await?)
+}
+
+/// Lets the lanes of a stopping process commit what waits in them. They end once every [`Engine`] is dropped.
+pub async fn finish(lanes: impl IntoIterator<Item = Lanes>) {
+    let finished = join_all(lanes.into_iter().map(Lanes::finished));
+    if timeout(LANES_PATIENCE, finished).await.is_err() {
+        tracing::warn!("the lanes do not come to an end; leaving them");
+    }
 }
 
 /// Asks the service that listens here whether it is ready, for a container's health check.

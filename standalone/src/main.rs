@@ -14,6 +14,7 @@ use shared::{
     config::ServerConfig,
     engine::EngineConfig,
     http::{Bound, public_routes},
+    service::finish,
     shutdown,
     store::StoreConfig,
     telemetry::{Telemetry, TelemetryConfig},
@@ -92,14 +93,15 @@ async fn run(
     let order_store = StoreConfig::at(order_url);
     let (orders, order_lanes) =
         Orders::start(&order_store, &options.engine, options.saga.clone(), participants).await?;
-    let recovery = tokio::spawn(orders.clone().recover(stop.clone()));
+    let recovery = tokio::spawn(orders.recovery().run(stop.clone()));
+    let drivers = orders.drivers();
     let routes = routes(orders, stock, payment, telemetry, options.server.max_calls);
     announce(&socket, options);
     socket.serve(routes, stop).await?;
+    // Whom clients have waited for has had the server's patience. What is left is taken over at the next start.
+    drivers.abandon();
     recovery.await?;
-    for lanes in [order_lanes, stock_lanes, payment_lanes] {
-        lanes.finished().await;
-    }
+    finish([order_lanes, stock_lanes, payment_lanes]).await;
     Ok(())
 }
 

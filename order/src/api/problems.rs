@@ -1,7 +1,7 @@
 //! What order may refuse, in its answers' words.
 
 use shared::{
-    http::{Catalogue, OVERFLOW, Problem, ProblemKind, UNAVAILABLE},
+    http::{Catalogue, OVERFLOW, OVERLOADED, Problem, ProblemKind, UNAVAILABLE},
     ids::{ItemId, OrderId},
     protocol::{INSUFFICIENT_CREDIT, OUT_OF_STOCK, UNKNOWN_ITEM, UNKNOWN_USER},
 };
@@ -25,6 +25,11 @@ const DEADLINE_PASSED: ProblemKind = ProblemKind::new(
     409,
     "The checkout was not finished in time and was undone.",
 );
+const SET_BACK: ProblemKind = ProblemKind::new(
+    "order-set-back",
+    409,
+    "The order was set back while its checkout was waited for.",
+);
 const UNDECIDED: ProblemKind = ProblemKind::passing("undecided", 503, "The checkout is not decided yet.", 1);
 /// Some orders could not be set back.
 pub(super) const ORDERS_BUSY: ProblemKind = ProblemKind::new("orders-busy", 409, "Some orders are being checked out.");
@@ -47,6 +52,7 @@ impl Catalogue for OrderProblems {
         &INSUFFICIENT_CREDIT,
         &INTERRUPTED,
         &DEADLINE_PASSED,
+        &SET_BACK,
         &ORDERS_BUSY,
         &UNDECIDED,
     ];
@@ -90,6 +96,13 @@ pub(super) fn checkout_problem(order_id: &OrderId, checkout: Checkout) -> Proble
         Checkout::Rejected(rejection) => rejected(order_id, &rejection),
         Checkout::Empty => Problem::new(&EMPTY_ORDER, format!("add a line to order {order_id} first")),
         Checkout::UnknownOrder => unknown_order(order_id),
+        Checkout::SetBack => Problem::new(
+            &SET_BACK,
+            format!(
+                "the checkout of order {order_id} was rejected, and the order has been set back since; look at it before you check it out"
+            ),
+        ),
+        Checkout::Busy => Problem::new(&OVERLOADED, "as many checkouts are under way as may be at once"),
         Checkout::Undecided | Checkout::Paid => Problem::new(
             &UNDECIDED,
             format!("the checkout of order {order_id} goes on by itself; ask again to hear how it ended"),

@@ -22,6 +22,7 @@ mod take_over;
 #[cfg(test)]
 mod properties;
 
+pub(crate) use self::take_over::is_left_alone;
 pub use self::{
     add_item::{AddItem, AddItemOutcome},
     begin::{Begin, BeginOutcome, Saga},

@@ -18,11 +18,12 @@ use super::{
 };
 use crate::{
     keys::Keys,
+    lease::Leases,
     record::{MAX_LINES, Order, Rejection, Status},
 };
 
 const ORDERS: u32 = 2;
-const LEASE: Duration = Duration::from_millis(5);
+const LEASES: Leases = Leases::new(Duration::from_millis(5));
 const DEADLINE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone)]
@@ -161,7 +162,7 @@ impl World {
         let outcome = self.run(&TakeOver {
             keys: self.keys.saga(&saga.id.order),
             saga_id: saga.id.clone(),
-            lease: LEASE,
+            leases: LEASES,
             deadline: DEADLINE,
         });
         if let TakeOverOutcome::Taken(saga, _) = &outcome {
@@ -343,8 +344,13 @@ fn a_saga_is_left_alone_for_its_lease_and_given_up_after_its_deadline() {
     assert_eq!(world.take_over(&first), TakeOverOutcome::NotYet);
     world.set_clock(world.now + 5);
     assert!(matches!(world.take_over(&first), TakeOverOutcome::Taken(saga, Course::Forward) if saga.epoch == 1));
-    assert_eq!(world.take_over(&first), TakeOverOutcome::NotYet);
-    world.set_clock(world.now + 20);
+    world.set_clock(world.now + 5);
+    assert_eq!(
+        world.take_over(&first),
+        TakeOverOutcome::NotYet,
+        "the second driver has twice as long"
+    );
+    world.set_clock(world.now + 15);
     let given_up = world.take_over(&first);
     assert!(
         matches!(given_up, TakeOverOutcome::Taken(saga, Course::Back(Rejection::DeadlinePassed)) if saga.epoch == 2)

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use shared::{
+    clock::Timestamp,
     engine::{Command, Touches, View},
     ids::SagaId,
     keys::Partition,
@@ -9,6 +10,7 @@ use shared::{
 use super::Saga;
 use crate::{
     keys::SagaKeys,
+    lease::Leases,
     record::{Drive, Order, Rejection, Status},
     standing::Standing,
 };
@@ -21,8 +23,8 @@ pub struct TakeOver {
     pub keys: SagaKeys,
     /// The saga.
     pub saga_id: SagaId,
-    /// How long a driver is left alone.
-    pub lease: Duration,
+    /// How long each driver is left alone.
+    pub leases: Leases,
     /// How old a saga may become before it is given up.
     pub deadline: Duration,
 }
@@ -49,6 +51,13 @@ pub enum Course {
     Back(Rejection),
 }
 
+/// Whether the driver's lease is not over.
+pub(crate) fn is_left_alone(drive: &Drive, leases: Leases, now: Timestamp) -> bool {
+    // A driver in the future: the store's clock was set back since, and will not come to that time again soon.
+    let apart = now.since(drive.driven_since) + drive.driven_since.since(now);
+    apart < leases.of(drive.epoch)
+}
+
 impl Command for TakeOver {
     type Outcome = TakeOverOutcome;
 
@@ -72,9 +81,7 @@ impl Command for TakeOver {
             view.index_remove(&self.keys.inflight, &self.saga_id.to_string());
             return TakeOverOutcome::Finished;
         };
-        // A driver in the future: the store's clock was set back since, and will not come to that time again soon.
-        let apart = now.since(drive.driven_since) + drive.driven_since.since(now);
-        if apart < self.lease {
+        if is_left_alone(&drive, self.leases, now) {
             return TakeOverOutcome::NotYet;
         }
         let course = match &order.status {

@@ -2,18 +2,16 @@
 
 mod http;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use shared::{
-    backoff::Backoff,
     coalesce::CallError,
     protocol::{
         Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reserve, ReserveAnswer,
         SettleCharge, SettlePieces, Settled,
     },
 };
-use tokio::time::Instant;
 
 pub use self::http::{HttpPayment, HttpStock, ParticipantError, Replicas};
 
@@ -49,39 +47,4 @@ pub struct Participants {
     pub stock: Arc<dyn Stock>,
     /// Who takes the money.
     pub payment: Arc<dyn Payment>,
-}
-
-/// An answer, and how it was come by.
-pub(crate) struct Asked<A> {
-    pub(crate) answer: A,
-    /// Whether the first call was answered. Otherwise an earlier one may still be on its way.
-    pub(crate) once: bool,
-}
-
-const TRIES: u32 = 4;
-const BACKOFF: Backoff = Backoff {
-    first: Duration::from_millis(20),
-    most: Duration::from_millis(500),
-};
-
-/// Makes a call, and makes it again where no answer comes, a few times and not after `until`.
-pub(crate) async fn ask<'a, A>(until: Instant, call: impl Fn() -> Asking<'a, A>) -> Result<Asked<A>, CallError> {
-    let mut tries = 0;
-    loop {
-        let error = match call().await {
-            Ok(answer) => {
-                return Ok(Asked {
-                    answer,
-                    once: tries == 0,
-                });
-            }
-            Err(error) => error,
-        };
-        tries += 1;
-        if tries >= TRIES || Instant::now() >= until {
-            return Err(error);
-        }
-        tracing::warn!(%error, tries, "a participant did not answer; asking again");
-        BACKOFF.sleep(tries).await;
-    }
 }

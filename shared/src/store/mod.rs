@@ -83,6 +83,15 @@ pub enum StoreError {
     },
 }
 
+/// Where a range of scores is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Its lowest score.
+    Lowest,
+    /// Its highest score.
+    Highest,
+}
+
 /// A service's Redis.
 #[derive(Clone)]
 pub struct Store {
@@ -173,7 +182,8 @@ impl Store {
         Ok(parsed.collect())
     }
 
-    /// The first `most` members of an index whose scores lie in a range, with their scores, lowest first.
+    /// Up to `most` members of an index whose scores lie in a range, with their scores, behind the first `skip` of them
+    /// from one end of the range.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`] within the command timeout.
@@ -181,12 +191,18 @@ impl Store {
         &self,
         index: &IndexKey,
         scores: RangeInclusive<f64>,
-        most: i64,
+        from: End,
+        skip: usize,
+        most: usize,
     ) -> Result<Vec<(String, f64)>, EngineError> {
-        self.reader
-            .zrangebyscore(index.name(), *scores.start(), *scores.end(), true, Some((0, most)))
-            .await
-            .map_err(unavailable)
+        let count = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        let (key, limit) = (index.name(), Some((count(skip), count(most))));
+        let (lowest, highest) = scores.into_inner();
+        match from {
+            End::Lowest => self.reader.zrangebyscore(key, lowest, highest, true, limit).await,
+            End::Highest => self.reader.zrevrangebyscore(key, highest, lowest, true, limit).await,
+        }
+        .map_err(unavailable)
     }
 
     /// The time by the clock of the server that holds an index.

@@ -7,6 +7,7 @@
 //! ```text
 //! actions.rs        what may happen next, and what comes of it
 //! driver.rs         the control flow of a drive
+//! leases.rs         a model of its own: when somebody takes over
 //! participants.rs   the decisions of stock and payment
 //! properties.rs     what must hold, and what must be possible
 //! protocol.rs       the rules, the scenario, the state
@@ -25,10 +26,12 @@
 //!
 //! **Left out**: rival orders, but for what they do to stock and credit (where these *vary*); more than one piece,
 //! and what the amounts are; items and users that are gone, which are refused like a lack; the engine, whose
-//! commands are atomic here and whose answers may be lost; the leases, because a take-over may come at any time.
+//! commands are atomic here and whose answers may be lost; the leases, because a take-over may come at any time: that
+//! the drivers do not overtake each other for ever is [`leases`]' matter.
 
 mod actions;
 mod driver;
+mod leases;
 mod participants;
 mod properties;
 mod protocol;

@@ -1,0 +1,119 @@
+//! Sagas that have been paid for so long that nobody asks for them any more.
+
+use std::convert::Infallible;
+
+use futures::{StreamExt, stream};
+use shared::{
+    clock::Timestamp,
+    engine::EngineError,
+    ids::SagaId,
+    keys::Partition,
+    protocol::{FINISHED_KEPT, SettleCharge, SettlePieces},
+    store::End,
+};
+use tokio::time::timeout;
+
+use super::pages::{Entry, Pages, Place, Rest};
+use crate::{decide::Forget, record::Sale, service::Orders, standing::paid_up_to};
+
+/// Lets the participants forget the paid sagas of one partition, and then forgets them.
+pub(super) struct Settling {
+    orders: Orders,
+    partition: Partition,
+    pages: Pages,
+    place: Place,
+}
+
+impl Settling {
+    pub(super) fn new(orders: Orders, partition: Partition) -> Self {
+        Self {
+            pages: Pages::new(orders.clone(), partition),
+            orders,
+            partition,
+            place: Place::default(),
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Infallible {
+        loop {
+            self.orders.pause().await;
+            while self.look().await == Rest::More {}
+        }
+    }
+
+    /// Settles what was paid first. The later a saga was paid, the lower is its score.
+    async fn look(&mut self) -> Rest {
+        let Some(now) = self.pages.now().await else {
+            return Rest::None;
+        };
+        let paid = paid_up_to(now.before(FINISHED_KEPT));
+        let Some(page) = self.pages.read(paid, End::Highest, self.place).await else {
+            return Rest::None;
+        };
+        let seen = page.seen;
+        let mut sales = Vec::with_capacity(page.sagas.len());
+        for Entry {
+            saga_id,
+            standing,
+            order,
+        } in page.sagas
+        {
+            match order.and_then(|order| order.sale(saga_id.attempt)) {
+                Some(sale) => sales.push((saga_id, standing.since(), sale)),
+                None => self.pages.tell(saga_id.to_string(), &"it is not paid"),
+            }
+        }
+        let settled = self.settle(sales).await;
+        let left = seen - settled.len();
+        if let Err(error) = self.forget(settled).await {
+            self.pages.failed(&error);
+            return Rest::None;
+        }
+        self.place.go_on(seen, left)
+    }
+
+    /// The sagas that both participants have settled.
+    async fn settle(&self, sales: Vec<(SagaId, Timestamp, Sale)>) -> Vec<SagaId> {
+        stream::iter(sales)
+            .map(|(saga_id, paid_since, sale)| self.settle_saga(saga_id, paid_since, sale))
+            .buffer_unordered(self.orders.at_once())
+            .filter_map(std::future::ready)
+            .collect()
+            .await
+    }
+
+    /// The saga's id again, where both participants have settled it within a lease.
+    async fn settle_saga(&self, saga_id: SagaId, paid_since: Timestamp, sale: Sale) -> Option<SagaId> {
+        let pieces = SettlePieces {
+            saga_id: saga_id.clone(),
+            paid_since,
+            item_ids: sale.lines.into_iter().map(|line| line.item_id).collect(),
+        };
+        let charge = SettleCharge {
+            saga_id: saga_id.clone(),
+            paid_since,
+            user_id: sale.user_id,
+        };
+        let participants = &self.orders.participants;
+        let settled =
+            async { tokio::try_join!(participants.stock.settle(pieces), participants.payment.settle(charge)) };
+        match timeout(self.orders.saga.leases().first(), settled).await {
+            Ok(Ok(_)) => return Some(saga_id),
+            Ok(Err(error)) => tracing::debug!(saga = %saga_id, %error, "a paid saga is not settled yet"),
+            Err(_) => tracing::debug!(saga = %saga_id, "a paid saga is not settled yet: no answer"),
+        }
+        None
+    }
+
+    async fn forget(&self, saga_ids: Vec<SagaId>) -> Result<(), EngineError> {
+        if saga_ids.is_empty() {
+            return Ok(());
+        }
+        let forget = Forget {
+            partition: self.partition,
+            inflight: self.pages.index().clone(),
+            saga_ids,
+        };
+        self.orders.engine.submit(forget).await
+    }
+}
