@@ -24,10 +24,10 @@ struct Options {
     service: ServiceConfig,
     #[command(flatten)]
     saga: SagaConfig,
-    /// Stock's internal base URLs, separated by commas.
+    /// Stock's internal base URLs, separated by commas. A name stands for all addresses that it has, and is followed.
     #[arg(long, env = "STOCK_URLS", default_value = "http://127.0.0.1:9001")]
     stock_urls: Replicas,
-    /// Payment's internal base URLs, separated by commas.
+    /// Payment's internal base URLs, separated by commas, likewise.
     #[arg(long, env = "PAYMENT_URLS", default_value = "http://127.0.0.1:9002")]
     payment_urls: Replicas,
 }

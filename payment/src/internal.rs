@@ -1,8 +1,8 @@
 //! What the checkout asks of payment. Served on a port of its own, which no gateway routes.
 
-use poem::{Route, post};
+use poem::Route;
 use shared::{
-    http::calls_endpoint,
+    http::InternalRoutes,
     protocol::{CHARGE_PATH, REFUND_PATH, SETTLE_PATH},
 };
 
@@ -11,11 +11,15 @@ use crate::Payment;
 /// The internal routes.
 #[must_use]
 pub fn routes(payment: &Payment) -> Route {
-    let charge = |payment: Payment, call| async move { payment.charge(call).await };
-    let refund = |payment: Payment, call| async move { payment.refund(call).await };
-    let settle = |payment: Payment, call| async move { payment.settle(call).await };
-    Route::new()
-        .at(CHARGE_PATH, post(calls_endpoint(payment.clone(), charge)))
-        .at(REFUND_PATH, post(calls_endpoint(payment.clone(), refund)))
-        .at(SETTLE_PATH, post(calls_endpoint(payment.clone(), settle)))
+    InternalRoutes::default()
+        .with(CHARGE_PATH, payment, |payment: Payment, call, until| async move {
+            payment.charge(call, until).await
+        })
+        .with(REFUND_PATH, payment, |payment: Payment, call, until| async move {
+            payment.refund(call, until).await
+        })
+        .with(SETTLE_PATH, payment, |payment: Payment, call, _| async move {
+            payment.settle(call).await
+        })
+        .into_routes()
 }

@@ -10,6 +10,7 @@ use shared::{
     service::{Foundation, StartError},
     store::{Store, StoreConfig},
 };
+use tokio::time::Instant;
 
 use crate::{
     decide::{
@@ -99,40 +100,41 @@ impl Payment {
             .unwrap_or(InitOutcome::Done))
     }
 
-    /// Takes a saga's total from a user's credit, at most once.
+    /// Takes a saga's total from a user's credit, at most once. Where the queue is full it waits for room until `until`.
     ///
     /// # Errors
     /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
-    pub async fn charge(&self, charge: Charge) -> Result<ChargeAnswer, EngineError> {
+    pub async fn charge(&self, charge: Charge, until: Instant) -> Result<ChargeAnswer, EngineError> {
         let command = ChargeAccount {
             account: self.keys.account(&charge.user_id),
             hold: self.keys.hold(&charge.saga_id, &charge.user_id),
             driven_since: charge.driven_since,
             amount: charge.amount,
         };
-        self.engine.submit(command).await
+        self.engine.submit_within(command, until).await
     }
 
-    /// Gives back what a saga took, and refuses it for good.
+    /// Gives back what a saga took, and refuses it for good. Where the queue is full it waits for room until `until`.
     ///
     /// # Errors
     /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
-    pub async fn refund(&self, refund: Refund) -> Result<Refunded, EngineError> {
+    pub async fn refund(&self, refund: Refund, until: Instant) -> Result<Refunded, EngineError> {
         let command = RefundAccount {
             account: self.keys.account(&refund.user_id),
             hold: self.keys.hold(&refund.saga_id, &refund.user_id),
             driven_since: refund.driven_since,
         };
-        self.engine.submit(command).await
+        self.engine.submit_within(command, until).await
     }
 
-    /// Forgets a paid saga's charge.
+    /// Forgets a paid saga's charge. That can wait, so it takes nobody's place.
     ///
     /// # Errors
     /// [`EngineError::Expired`] if it is too early; see [`settleable`](shared::protocol::settleable).
+    /// [`EngineError::Overloaded`] as long as there is much else to do.
     pub async fn settle(&self, settle: SettleCharge) -> Result<Settled, EngineError> {
         let hold = self.keys.hold(&settle.saga_id, &settle.user_id);
         let paid_since = settle.paid_since;
-        self.engine.submit(SettleHold { hold, paid_since }).await
+        self.engine.submit_leaving_room(SettleHold { hold, paid_since }).await
     }
 }

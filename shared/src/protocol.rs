@@ -4,6 +4,8 @@
 //! nothing twice. One HTTP request carries many calls; each has its own [`Reply`], because one saga's
 //! trouble is none of the others'.
 
+mod envelope;
+
 use std::{ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +13,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     amounts::{Credits, Quantity},
     clock::Timestamp,
-    http::{CorrelationId, ProblemKind},
+    http::ProblemKind,
     ids::{ItemId, SagaId, UserId},
+};
+
+pub use self::envelope::{
+    ALIVE_PATH, BUDGET_HEADER, Budget, Call, MAX_CALL_BYTES, MAX_CALLS, MAX_REPLY_BYTES, MAX_REQUEST_BYTES, Numbered,
+    Reply,
 };
 
 /// An item that does not exist, in the words of every service that says so.
@@ -24,9 +31,6 @@ pub const UNKNOWN_USER: ProblemKind = ProblemKind::new("unknown-user", 404, "The
 /// Too little credit, likewise.
 pub const INSUFFICIENT_CREDIT: ProblemKind =
     ProblemKind::new("insufficient-credit", 402, "The user has too little credit.");
-
-/// The most calls that one request may carry.
-pub const MAX_CALLS: usize = 1_024;
 
 /// How long a participant remembers a finished saga: its tombstones, and what a paid one holds.
 ///
@@ -70,26 +74,6 @@ pub fn honoured(driven_since: Timestamp) -> RangeInclusive<Timestamp> {
 #[must_use]
 pub fn settleable(paid_since: Timestamp) -> RangeInclusive<Timestamp> {
     paid_since.after(DRIVE_HONOURED)..=Timestamp::MAX
-}
-
-/// One call in a request, with the correlation id of the client's request that caused it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Call<T> {
-    /// What the client's request is called in every log.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub correlation_id: Option<CorrelationId>,
-    /// What is asked for.
-    pub request: T,
-}
-
-/// What became of one call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reply<A> {
-    /// The participant's answer.
-    Done(A),
-    /// No answer; the call may or may not have happened. Asking again is safe.
-    Failed(String),
 }
 
 /// Some pieces of one item.

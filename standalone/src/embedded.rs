@@ -1,57 +1,78 @@
 //! Stock and payment in the same process: calls instead of requests.
 
+use std::time::Duration;
+
 use futures::FutureExt;
 use order::participants::{Asking, Payment, Stock};
 use shared::{
     coalesce::CallError,
     engine::EngineError,
     protocol::{
-        Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reserve, ReserveAnswer,
+        Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reply, Reserve, ReserveAnswer,
         SettleCharge, SettlePieces, Settled,
     },
 };
+use tokio::time::{Instant, timeout_at};
 
 /// Stock beside order.
-pub(crate) struct EmbeddedStock(pub(crate) stock::Stock);
+pub(crate) struct EmbeddedStock {
+    pub(crate) stock: stock::Stock,
+    /// How long one call may take.
+    pub(crate) timeout: Duration,
+}
 
 impl Stock for EmbeddedStock {
     fn reserve(&self, reserve: Reserve) -> Asking<'_, ReserveAnswer> {
-        unless_failed(self.0.reserve(reserve)).boxed()
+        asked(self.timeout, |until| self.stock.reserve(reserve, until))
     }
 
     fn release(&self, release: Release) -> Asking<'_, Released> {
-        unless_failed(self.0.release(release)).boxed()
+        asked(self.timeout, |until| self.stock.release(release, until))
     }
 
     fn settle(&self, settle: SettlePieces) -> Asking<'_, Settled> {
-        unless_failed(self.0.settle(settle)).boxed()
+        asked(self.timeout, |_| self.stock.settle(settle))
     }
 
     fn quote(&self, quote: Quote) -> Asking<'_, QuoteAnswer> {
-        unless_failed(self.0.quote(quote)).boxed()
+        asked(self.timeout, |_| self.stock.quote(quote))
     }
 }
 
 /// Payment beside order.
-pub(crate) struct EmbeddedPayment(pub(crate) payment::Payment);
+pub(crate) struct EmbeddedPayment {
+    pub(crate) payment: payment::Payment,
+    /// How long one call may take.
+    pub(crate) timeout: Duration,
+}
 
 impl Payment for EmbeddedPayment {
     fn charge(&self, charge: Charge) -> Asking<'_, ChargeAnswer> {
-        unless_failed(self.0.charge(charge)).boxed()
+        asked(self.timeout, |until| self.payment.charge(charge, until))
     }
 
     fn refund(&self, refund: Refund) -> Asking<'_, Refunded> {
-        unless_failed(self.0.refund(refund)).boxed()
+        asked(self.timeout, |until| self.payment.refund(refund, until))
     }
 
     fn settle(&self, settle: SettleCharge) -> Asking<'_, Settled> {
-        unless_failed(self.0.settle(settle)).boxed()
+        asked(self.timeout, |_| self.payment.settle(settle))
     }
 }
 
-async fn unless_failed<A>(call: impl Future<Output = Result<A, EngineError>>) -> Result<A, CallError> {
-    call.await.map_err(|error| match error {
-        EngineError::Overloaded => CallError::Overloaded,
-        other => CallError::Failed(other.to_string()),
-    })
+/// Makes a call that is bounded as a request's calls are.
+fn asked<'a, A, F>(timeout: Duration, call: impl FnOnce(Instant) -> F) -> Asking<'a, A>
+where
+    A: Send + 'a,
+    F: Future<Output = Result<A, EngineError>> + Send + 'a,
+{
+    let until = Instant::now() + timeout;
+    let answer = timeout_at(until, call(until));
+    async {
+        match answer.await {
+            Ok(answer) => Reply::from(answer).into_answer(),
+            Err(_) => Err(CallError::Failed("not done in time".into())),
+        }
+    }
+    .boxed()
 }

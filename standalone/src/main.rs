@@ -87,8 +87,14 @@ async fn run(
     let (stock, stock_lanes) = Stock::start(&StoreConfig::at(stock_url), &options.engine).await?;
     let (payment, payment_lanes) = Payment::start(&StoreConfig::at(payment_url), &options.engine).await?;
     let participants = Participants {
-        stock: Arc::new(EmbeddedStock(stock.clone())),
-        payment: Arc::new(EmbeddedPayment(payment.clone())),
+        stock: Arc::new(EmbeddedStock {
+            stock: stock.clone(),
+            timeout: options.saga.call_timeout(),
+        }),
+        payment: Arc::new(EmbeddedPayment {
+            payment: payment.clone(),
+            timeout: options.saga.call_timeout(),
+        }),
     };
     let order_store = StoreConfig::at(order_url);
     let (orders, order_lanes) =

@@ -1,8 +1,8 @@
 //! What the checkout asks of stock. Served on a port of its own, which no gateway routes.
 
-use poem::{Route, post};
+use poem::Route;
 use shared::{
-    http::calls_endpoint,
+    http::InternalRoutes,
     protocol::{QUOTE_PATH, RELEASE_PATH, RESERVE_PATH, SETTLE_PATH},
 };
 
@@ -11,29 +11,18 @@ use crate::Stock;
 /// The internal routes.
 #[must_use]
 pub fn routes(stock: &Stock) -> Route {
-    Route::new()
-        .at(
-            RESERVE_PATH,
-            post(calls_endpoint(stock.clone(), |stock: Stock, call| async move {
-                stock.reserve(call).await
-            })),
-        )
-        .at(
-            RELEASE_PATH,
-            post(calls_endpoint(stock.clone(), |stock: Stock, call| async move {
-                stock.release(call).await
-            })),
-        )
-        .at(
-            SETTLE_PATH,
-            post(calls_endpoint(stock.clone(), |stock: Stock, call| async move {
-                stock.settle(call).await
-            })),
-        )
-        .at(
-            QUOTE_PATH,
-            post(calls_endpoint(stock.clone(), |stock: Stock, call| async move {
-                stock.quote(call).await
-            })),
-        )
+    InternalRoutes::default()
+        .with(RESERVE_PATH, stock, |stock: Stock, call, until| async move {
+            stock.reserve(call, until).await
+        })
+        .with(RELEASE_PATH, stock, |stock: Stock, call, until| async move {
+            stock.release(call, until).await
+        })
+        .with(SETTLE_PATH, stock, |stock: Stock, call, _| async move {
+            stock.settle(call).await
+        })
+        .with(QUOTE_PATH, stock, |stock: Stock, call, _| async move {
+            stock.quote(call).await
+        })
+        .into_routes()
 }

@@ -15,6 +15,7 @@ use shared::{
     service::{Foundation, StartError},
     store::{Store, StoreConfig},
 };
+use tokio::time::Instant;
 
 use crate::{
     decide::{
@@ -115,11 +116,11 @@ impl Stock {
     /// Reserves all lines of a saga, or none.
     ///
     /// The partitions commit on their own. Where one refuses, the others are released before the answer, so
-    /// a refusal means that nothing is held.
+    /// a refusal means that nothing is held. Where a queue is full it waits for room until `until`.
     ///
     /// # Errors
     /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
-    pub async fn reserve(&self, reserve: Reserve) -> Result<ReserveAnswer, EngineError> {
+    pub async fn reserve(&self, reserve: Reserve, until: Instant) -> Result<ReserveAnswer, EngineError> {
         let driven_since = reserve.driven_since;
         let claims = self.claims(&reserve)?;
         let answers = try_join_all(claims.into_iter().map(async |(partition, claims)| {
@@ -129,7 +130,7 @@ impl Stock {
                 driven_since,
                 claims,
             };
-            let answer = self.engine.submit(command).await?;
+            let answer = self.engine.submit_within(command, until).await?;
             Ok::<_, EngineError>((item_ids, answer))
         }))
         .await?;
@@ -140,23 +141,25 @@ impl Stock {
             return Ok(ReserveAnswer::Reserved);
         };
         let granted = granted.iter().flat_map(|(item_ids, _)| item_ids);
-        self.release_items(&reserve.saga_id, driven_since, granted).await?;
+        self.release_items(&reserve.saga_id, driven_since, granted, until)
+            .await?;
         Ok(refusal)
     }
 
-    /// Releases all items of a saga and refuses it for good.
+    /// Releases all items of a saga and refuses it for good. Where a queue is full it waits for room until `until`.
     ///
     /// # Errors
     /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
-    pub async fn release(&self, release: Release) -> Result<Released, EngineError> {
-        self.release_items(&release.saga_id, release.driven_since, release.item_ids.iter())
+    pub async fn release(&self, release: Release, until: Instant) -> Result<Released, EngineError> {
+        self.release_items(&release.saga_id, release.driven_since, release.item_ids.iter(), until)
             .await
     }
 
-    /// Forgets what a paid saga holds.
+    /// Forgets what a paid saga holds. That can wait, so it takes nobody's place.
     ///
     /// # Errors
     /// [`EngineError::Expired`] if it is too early; see [`settleable`](shared::protocol::settleable).
+    /// [`EngineError::Overloaded`] as long as there is much else to do.
     pub async fn settle(&self, settle: SettlePieces) -> Result<Settled, EngineError> {
         let mut of_partition: BTreeMap<Partition, Vec<_>> = BTreeMap::new();
         for item_id in &settle.item_ids {
@@ -164,7 +167,7 @@ impl Stock {
             of_partition.entry(hold.partition()).or_default().push(hold);
         }
         try_join_all(of_partition.into_iter().map(|(partition, holds)| {
-            self.engine.submit(SettleHolds {
+            self.engine.submit_leaving_room(SettleHolds {
                 partition,
                 paid_since: settle.paid_since,
                 holds,
@@ -179,6 +182,7 @@ impl Stock {
         saga_id: &SagaId,
         driven_since: Timestamp,
         item_ids: impl Iterator<Item = &ItemId>,
+        until: Instant,
     ) -> Result<Released, EngineError> {
         let mut of_partition: BTreeMap<Partition, BTreeMap<&ItemId, _>> = BTreeMap::new();
         for item_id in item_ids {
@@ -190,11 +194,12 @@ impl Stock {
         }
         try_join_all(of_partition.into_iter().map(|(partition, items)| {
             let items = items.into_values().collect();
-            self.engine.submit(ReleaseItems {
+            let command = ReleaseItems {
                 partition,
                 driven_since,
                 items,
-            })
+            };
+            self.engine.submit_within(command, until)
         }))
         .await?;
         Ok(Released)

@@ -1,132 +1,214 @@
 //! Participants in other processes, over HTTP with keep-alive. Calls that wait share a request.
 
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures::FutureExt;
-use reqwest::{Client, Url};
+use reqwest::{
+    Client, RequestBuilder, Response,
+    header::{CONTENT_TYPE, HOST},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use shared::{
-    coalesce::{CallError, CoalesceLimits, Coalescer},
-    http::CorrelationId,
+    coalesce::{CallError, CoalesceLimits, Coalescer, Link, Replies, Weight},
+    http::{BadLine, CorrelationId, ReplyLines},
     protocol::{
-        CHARGE_PATH, Call, Charge, ChargeAnswer, MAX_CALLS, QUOTE_PATH, Quote, QuoteAnswer, REFUND_PATH, RELEASE_PATH,
-        RESERVE_PATH, Refund, Refunded, Release, Released, Reply, Reserve, ReserveAnswer, SETTLE_PATH, SettleCharge,
-        SettlePieces, Settled,
+        ALIVE_PATH, BUDGET_HEADER, Budget, CHARGE_PATH, Call, Charge, ChargeAnswer, MAX_CALL_BYTES, MAX_CALLS,
+        MAX_REQUEST_BYTES, QUOTE_PATH, Quote, QuoteAnswer, REFUND_PATH, RELEASE_PATH, RESERVE_PATH, Refund, Refunded,
+        Release, Released, Reply, Reserve, ReserveAnswer, SETTLE_PATH, SettleCharge, SettlePieces, Settled,
     },
 };
+use tokio::{sync::watch, time::Instant};
 
-use super::{Asking, Payment, Stock};
+use super::{
+    Asking, Payment, Stock,
+    replicas::{Replica, Replicas, System, follow},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Shorter than the time after which a participant closes a connection that carries nothing.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 const LIMITS: CoalesceLimits = CoalesceLimits {
     queue: 16_384,
     calls: MAX_CALLS,
+    // The last call that is taken comes on top.
+    size: MAX_REQUEST_BYTES - MAX_CALL_BYTES,
 };
-
-/// A participant's replicas: their base URLs, separated by commas.
-#[derive(Debug, Clone)]
-pub struct Replicas(Arc<[Url]>);
-
-/// The text does not name replicas.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{text:?} is not a list of http:// base URLs, separated by commas")]
-pub struct BadReplicas {
-    text: String,
-}
-
-impl FromStr for Replicas {
-    type Err = BadReplicas;
-
-    fn from_str(text: &str) -> Result<Self, BadReplicas> {
-        let bad = || BadReplicas { text: text.into() };
-        let urls: Vec<Url> = text
-            .split(',')
-            .map(|url| Url::parse(url.trim()).ok().filter(|url| url.scheme() == "http"))
-            .collect::<Option<_>>()
-            .ok_or_else(bad)?;
-        Ok(Self(urls.into()))
-    }
-}
-
-impl fmt::Display for Replicas {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls: Vec<&str> = self.0.iter().map(Url::as_str).collect();
-        formatter.write_str(&urls.join(","))
-    }
-}
 
 /// The HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be set up: {0}")]
 pub struct ParticipantError(#[from] reqwest::Error);
 
-/// One kind of call to one participant.
-struct Calls<Q, A>(Coalescer<Call<Q>, Reply<A>>);
+/// A call as it is sent: JSON.
+struct Written(Vec<u8>);
 
-impl<Q, A> Calls<Q, A>
-where
-    Q: Serialize + Send + Sync + 'static,
-    A: DeserializeOwned + Send + 'static,
-{
-    fn start(client: &Client, replicas: &Replicas, path: &'static str) -> Self {
-        let client = client.clone();
-        let replicas = replicas.clone();
-        Self(Coalescer::start(
-            LIMITS,
-            replicas.0.len(),
-            move |replica, calls: Vec<Call<Q>>| {
-                let request = replicas.0[replica].join(path).map(|url| client.post(url));
-                async move {
-                    let failed = |cause: &dyn fmt::Display| CallError::Failed(cause.to_string());
-                    let request = request.map_err(|cause| failed(&cause))?;
-                    let response = request.json(&calls).send().await.map_err(|cause| failed(&cause))?;
-                    let response = response.error_for_status().map_err(|cause| failed(&cause))?;
-                    response.json().await.map_err(|cause| failed(&cause))
-                }
-            },
-        ))
+impl Weight for Written {
+    fn weight(&self) -> usize {
+        // And what stands between it and the next one.
+        self.0.len() + 1
+    }
+}
+
+/// The way to one replica, for one kind of call.
+struct ReplicaLink {
+    client: Result<Client, String>,
+    replica: Replica,
+    path: &'static str,
+    budget: Budget,
+}
+
+impl ReplicaLink {
+    /// Each has connections of its own, so they are gone with it.
+    fn new(replica: &Replica, path: &'static str, timeout: Duration) -> Self {
+        Self {
+            client: client(timeout).map_err(|error| error.to_string()),
+            replica: replica.clone(),
+            path,
+            budget: Budget::within(timeout),
+        }
     }
 
-    fn ask(&self, request: Q) -> Asking<'_, A> {
+    async fn send(&self, request: impl FnOnce(&Client) -> RequestBuilder) -> Result<Response, CallError> {
+        let client = self.client.as_ref().map_err(failed)?;
+        let request = request(client).header(HOST, self.replica.host().clone());
+        let response = request.send().await.map_err(failed)?;
+        response.error_for_status().map_err(failed)
+    }
+}
+
+impl<A: DeserializeOwned + Send + 'static> Link<Written, Reply<A>> for ReplicaLink {
+    async fn ask(&self) -> Result<(), CallError> {
+        let url = self.replica.url(ALIVE_PATH);
+        self.send(|client| client.get(url)).await.map(drop)
+    }
+
+    async fn carry(&self, calls: Vec<Written>, replies: &mut Replies<Reply<A>>) -> Result<(), CallError> {
+        let url = self.replica.url(self.path);
+        let request = |client: &Client| {
+            let request = client.post(url).header(CONTENT_TYPE, "application/json");
+            request
+                .header(BUDGET_HEADER, self.budget.milliseconds())
+                .body(array(&calls))
+        };
+        let mut response = self.send(request).await?;
+        replies.begun();
+        let mut lines = ReplyLines::default();
+        while let Some(piece) = response.chunk().await.map_err(failed)? {
+            lines.take(&piece, |numbered| {
+                replies.answer(numbered.index, numbered.reply).map_err(Unusable::Call)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// An answer that goes wrong half-way.
+enum Unusable {
+    Line(BadLine),
+    Call(CallError),
+}
+
+impl From<BadLine> for Unusable {
+    fn from(error: BadLine) -> Self {
+        Self::Line(error)
+    }
+}
+
+impl From<Unusable> for CallError {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Line(error) => failed(error),
+            Unusable::Call(error) => error,
+        }
+    }
+}
+
+fn failed(cause: impl fmt::Display) -> CallError {
+    CallError::Failed(cause.to_string())
+}
+
+/// The calls as one JSON array.
+fn array(calls: &[Written]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(calls.iter().map(Weight::weight).sum::<usize>() + 2);
+    text.push(b'[');
+    for (number, Written(call)) in calls.iter().enumerate() {
+        if number > 0 {
+            text.push(b',');
+        }
+        text.extend_from_slice(call);
+    }
+    text.push(b']');
+    text
+}
+
+/// A client that goes straight to where it is sent: what the environment says of proxies is for the world outside.
+fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .timeout(timeout)
+        .build()
+}
+
+/// One kind of call to one participant.
+struct Calls<A> {
+    coalescer: Coalescer<Written, Reply<A>>,
+    timeout: Duration,
+}
+
+impl<A: DeserializeOwned + Send + 'static> Calls<A> {
+    fn start(replicas: &watch::Receiver<Arc<[Replica]>>, path: &'static str, timeout: Duration) -> Self {
+        let open = move |replica: &Replica| ReplicaLink::new(replica, path, timeout);
+        Self {
+            coalescer: Coalescer::start(LIMITS, replicas.clone(), open),
+            timeout,
+        }
+    }
+
+    fn ask<Q: Serialize + Send>(&self, request: Q) -> Asking<'_, A>
+    where
+        Q: 'static,
+    {
+        let until = Instant::now() + self.timeout;
         let call = Call {
             correlation_id: CorrelationId::current(),
             request,
         };
         async move {
-            match self.0.call(call).await? {
-                Reply::Done(answer) => Ok(answer),
-                Reply::Failed(cause) => Err(CallError::Failed(cause)),
+            let call = serde_json::to_vec(&call).map_err(failed)?;
+            if call.len() > MAX_CALL_BYTES {
+                return Err(failed(format_args!(
+                    "a call has {} bytes; allowed are {MAX_CALL_BYTES}",
+                    call.len()
+                )));
             }
+            self.coalescer.call(Written(call), until).await?.into_answer()
         }
         .boxed()
     }
 }
 
-fn client(timeout: Duration) -> Result<Client, ParticipantError> {
-    Ok(Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(timeout)
-        .build()?)
-}
-
 /// Stock in other processes.
 pub struct HttpStock {
-    reserve: Calls<Reserve, ReserveAnswer>,
-    release: Calls<Release, Released>,
-    settle: Calls<SettlePieces, Settled>,
-    quote: Calls<Quote, QuoteAnswer>,
+    reserve: Calls<ReserveAnswer>,
+    release: Calls<Released>,
+    settle: Calls<Settled>,
+    quote: Calls<QuoteAnswer>,
 }
 
 impl HttpStock {
-    /// Starts the senders. A request that takes longer than `timeout` counts as unanswered.
+    /// Starts the senders and follows the replicas. A call that takes longer than `timeout` counts as unanswered.
     pub fn new(replicas: &Replicas, timeout: Duration) -> Result<Self, ParticipantError> {
-        let client = client(timeout)?;
+        // That one can be made is found out here, and not by the first call.
+        client(timeout)?;
+        let replicas = follow("stock", replicas, System);
         Ok(Self {
-            reserve: Calls::start(&client, replicas, RESERVE_PATH),
-            release: Calls::start(&client, replicas, RELEASE_PATH),
-            settle: Calls::start(&client, replicas, SETTLE_PATH),
-            quote: Calls::start(&client, replicas, QUOTE_PATH),
+            reserve: Calls::start(&replicas, RESERVE_PATH, timeout),
+            release: Calls::start(&replicas, RELEASE_PATH, timeout),
+            settle: Calls::start(&replicas, SETTLE_PATH, timeout),
+            quote: Calls::start(&replicas, QUOTE_PATH, timeout),
         })
     }
 }
@@ -151,19 +233,20 @@ impl Stock for HttpStock {
 
 /// Payment in other processes.
 pub struct HttpPayment {
-    charge: Calls<Charge, ChargeAnswer>,
-    refund: Calls<Refund, Refunded>,
-    settle: Calls<SettleCharge, Settled>,
+    charge: Calls<ChargeAnswer>,
+    refund: Calls<Refunded>,
+    settle: Calls<Settled>,
 }
 
 impl HttpPayment {
-    /// Starts the senders. A request that takes longer than `timeout` counts as unanswered.
+    /// Starts the senders and follows the replicas. A call that takes longer than `timeout` counts as unanswered.
     pub fn new(replicas: &Replicas, timeout: Duration) -> Result<Self, ParticipantError> {
-        let client = client(timeout)?;
+        client(timeout)?;
+        let replicas = follow("payment", replicas, System);
         Ok(Self {
-            charge: Calls::start(&client, replicas, CHARGE_PATH),
-            refund: Calls::start(&client, replicas, REFUND_PATH),
-            settle: Calls::start(&client, replicas, SETTLE_PATH),
+            charge: Calls::start(&replicas, CHARGE_PATH, timeout),
+            refund: Calls::start(&replicas, REFUND_PATH, timeout),
+            settle: Calls::start(&replicas, SETTLE_PATH, timeout),
         })
     }
 }

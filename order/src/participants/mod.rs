@@ -1,6 +1,7 @@
 //! Stock and payment as order sees them, wherever they run.
 
 mod http;
+mod replicas;
 
 use std::sync::Arc;
 
@@ -13,7 +14,10 @@ use shared::{
     },
 };
 
-pub use self::http::{HttpPayment, HttpStock, ParticipantError, Replicas};
+pub use self::{
+    http::{HttpPayment, HttpStock, ParticipantError},
+    replicas::{BadReplicas, Replicas},
+};
 
 /// What one call gives: an answer, or no answer, in which case it may or may not have happened.
 pub type Asking<'a, A> = BoxFuture<'a, Result<A, CallError>>;

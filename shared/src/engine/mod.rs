@@ -37,7 +37,7 @@ use clap::Args;
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
     task::JoinHandle,
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 use uuid::Uuid;
 
@@ -166,6 +166,36 @@ impl Engine {
             TrySendError::Closed(_) => EngineError::Stopped,
         })?;
         answer.await.unwrap_or(Err(EngineError::Stopped))
+    }
+
+    /// As [`Engine::submit`], for the step of a saga that has begun: it waits for room in a full queue, and nobody
+    /// wants its outcome after `until`.
+    ///
+    /// Those who wait get their room in the order in which they came, and before those who do not wait.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; [`EngineError::Overloaded`] where there was no room until then.
+    pub async fn submit_within<C: Command>(&self, command: C, until: Instant) -> Result<C::Outcome, EngineError> {
+        let lane = self.lane_of(command.partition());
+        let room = timeout_at(until, lane.reserve())
+            .await
+            .map_err(|_| EngineError::Overloaded)?
+            .map_err(|_| EngineError::Stopped)?;
+        let (submitted, answer) = Submitted::new(command, until.min(Instant::now() + self.deadline));
+        room.send(Box::new(submitted));
+        answer.await.unwrap_or(Err(EngineError::Stopped))
+    }
+
+    /// As [`Engine::submit`], for what can wait: it never takes the room that others need.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; [`EngineError::Overloaded`] where half of the queue is used.
+    pub async fn submit_leaving_room<C: Command>(&self, command: C) -> Result<C::Outcome, EngineError> {
+        let lane = self.lane_of(command.partition());
+        if lane.capacity() <= lane.max_capacity() / 2 {
+            return Err(EngineError::Overloaded);
+        }
+        self.submit(command).await
     }
 
     /// A partition's commands always go to the same lane, so the lanes of one process are never rivals.

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use self::{admission::Admission, allow::Allow, edge::Edge, readiness::readiness};
 pub use self::{
     correlation::{CORRELATION_HEADER, CorrelationId},
-    internal::calls_endpoint,
+    internal::{BadLine, InternalRoutes, ReplyLines},
     problem::{
         COMMON, Catalogue, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PROBLEM_JSON, Problem,
         ProblemKind, Refused, UNAVAILABLE,

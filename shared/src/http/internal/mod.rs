@@ -1,0 +1,209 @@
+//! The calls between services, as a participant serves them: one request, many calls, and a reply to each as soon as it is
+//! known.
+
+mod lines;
+
+use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::{
+    FutureExt, Stream, StreamExt,
+    stream::{self, FuturesUnordered},
+};
+use metrics::{Counter, counter};
+use poem::{
+    Body, Request, Response, Route, RouteMethod,
+    endpoint::{make, make_sync},
+    get,
+    http::StatusCode,
+    post,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep_until, timeout, timeout_at},
+};
+
+use self::lines::write_line;
+pub use self::lines::{BadLine, ReplyLines};
+use super::{
+    CorrelationId,
+    problem::{OVERLOADED, Problem},
+};
+use crate::{
+    engine::EngineError,
+    protocol::{ALIVE_PATH, BUDGET_HEADER, Budget, Call, MAX_CALLS, MAX_REQUEST_BYTES, Numbered, Reply},
+};
+
+/// How many requests are served at once, of all kinds together. Each holds [`MAX_REQUEST_BYTES`] at most.
+const MAX_REQUESTS: usize = 256;
+/// Replies that become known this soon after another one share its write.
+const GATHERED_FOR: Duration = Duration::from_millis(2);
+/// A request that has no reply yet shows after this long that it has arrived.
+const FIRST_SIGN: Duration = Duration::from_millis(20);
+
+/// The internal routes of a participant, which share one bound.
+pub struct InternalRoutes {
+    routes: Route,
+    room: Arc<Semaphore>,
+}
+
+impl Default for InternalRoutes {
+    fn default() -> Self {
+        Self {
+            routes: Route::new().at(ALIVE_PATH, get(make_sync(|_| "alive\n"))),
+            room: Arc::new(Semaphore::new(MAX_REQUESTS)),
+        }
+    }
+}
+
+impl InternalRoutes {
+    /// Lets `serve` serve every call of a request to `path`, side by side, each until the time that it is told.
+    #[must_use]
+    pub fn with<S, Q, A, F, R>(self, path: &'static str, service: &S, serve: F) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        Q: DeserializeOwned + Send + 'static,
+        A: Serialize + Send + 'static,
+        F: Fn(S, Q, Instant) -> R + Copy + Send + Sync + 'static,
+        R: Future<Output = Result<A, EngineError>> + Send + 'static,
+    {
+        let calls = calls_endpoint(path, service.clone(), self.room.clone(), serve);
+        Self {
+            routes: self.routes.at(path, calls),
+            room: self.room,
+        }
+    }
+
+    /// The routes, to be served.
+    #[must_use]
+    pub fn into_routes(self) -> Route {
+        self.routes
+    }
+}
+
+fn calls_endpoint<S, Q, A, F, R>(path: &'static str, service: S, room: Arc<Semaphore>, serve: F) -> RouteMethod
+where
+    S: Clone + Send + Sync + 'static,
+    Q: DeserializeOwned + Send + 'static,
+    A: Serialize + Send + 'static,
+    F: Fn(S, Q, Instant) -> R + Copy + Send + Sync + 'static,
+    R: Future<Output = Result<A, EngineError>> + Send + 'static,
+{
+    let served = counter!("holdfast_internal_calls_total", "path" => path);
+    post(make(move |request| {
+        let (service, room, served) = (service.clone(), room.clone(), served.clone());
+        async move {
+            let permit = room.try_acquire_owned().map_err(|_| {
+                let problem = Problem::new(&OVERLOADED, "as many requests are being served as may be at once");
+                poem::Error::from(problem)
+            })?;
+            let budget = Budget::of_header(request.header(BUDGET_HEADER)).map_err(poem::error::BadRequest)?;
+            let until = Instant::now() + budget.duration();
+            let calls: Vec<Call<Q>> = timeout_at(until, parse(request, &served)).await.map_err(|_| {
+                poem::Error::from_string(
+                    "the request did not come within its budget",
+                    StatusCode::REQUEST_TIMEOUT,
+                )
+            })??;
+            let replies = calls.into_iter().enumerate().map(|(index, call)| {
+                let service = service.clone();
+                let answer = answer(move |request| serve(service, request, until), call, until);
+                async move {
+                    Numbered {
+                        index,
+                        reply: answer.await,
+                    }
+                }
+            });
+            respond(replies.collect(), permit).await
+        }
+    }))
+}
+
+async fn parse<Q: DeserializeOwned>(mut request: Request, served: &Counter) -> poem::Result<Vec<Call<Q>>> {
+    let body = request.take_body().into_bytes_limit(MAX_REQUEST_BYTES).await?;
+    let calls: Vec<Call<Q>> = serde_json::from_slice(&body).map_err(poem::error::BadRequest)?;
+    if calls.len() > MAX_CALLS {
+        let message = format!("{} calls in one request; allowed are {MAX_CALLS}", calls.len());
+        return Err(poem::Error::from_string(message, StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    served.increment(calls.len() as u64);
+    Ok(calls)
+}
+
+/// The reply to one call, `until` then at the latest: what takes longer, or breaks, is none of the others' trouble.
+async fn answer<Q, A, R>(serve: impl FnOnce(Q) -> R, call: Call<Q>, until: Instant) -> Reply<A>
+where
+    R: Future<Output = Result<A, EngineError>>,
+{
+    let correlation_id = call
+        .correlation_id
+        .or_else(CorrelationId::current)
+        .unwrap_or_else(|| CorrelationId::accept(None));
+    let served = AssertUnwindSafe(timeout_at(until, serve(call.request))).catch_unwind();
+    let reply = match correlation_id.clone().scope(served).await {
+        Ok(Ok(answer)) => Reply::from(answer),
+        Ok(Err(_)) => Reply::failed("not done within the request's budget"),
+        Err(_) => Reply::failed("the call broke"),
+    };
+    if let Reply::Failed(cause) = &reply {
+        tracing::warn!(cause, correlation_id = correlation_id.as_str(), "a call failed");
+    }
+    reply
+}
+
+/// Answers with one write where all replies become known together, and in pieces otherwise.
+async fn respond<A, C>(mut calls: FuturesUnordered<C>, permit: OwnedSemaphorePermit) -> poem::Result<Response>
+where
+    A: Serialize + Send + 'static,
+    C: Future<Output = Numbered<A>> + Send + 'static,
+{
+    let first = match timeout(FIRST_SIGN, calls.next()).await {
+        Ok(Some(first)) => gather(first, &mut calls).await,
+        Ok(None) | Err(_) => Ok(Vec::new()),
+    };
+    let first = first.map_err(poem::error::InternalServerError)?;
+    let body = if calls.is_empty() {
+        Body::from_vec(first)
+    } else {
+        let begun = (!first.is_empty()).then_some(Ok(first));
+        Body::from_bytes_stream(stream::iter(begun).chain(pieces(calls, permit)))
+    };
+    Ok(Response::builder().content_type("application/x-ndjson").body(body))
+}
+
+/// The replies that are not known yet. The request counts as served until the last of them.
+fn pieces<A, C>(
+    calls: FuturesUnordered<C>,
+    permit: OwnedSemaphorePermit,
+) -> impl Stream<Item = io::Result<Vec<u8>>> + Send + 'static
+where
+    A: Serialize + Send + 'static,
+    C: Future<Output = Numbered<A>> + Send + 'static,
+{
+    stream::unfold((calls, permit), |(mut calls, permit)| async move {
+        let first = calls.next().await?;
+        let piece = gather(first, &mut calls).await.map_err(io::Error::from);
+        Some((piece, (calls, permit)))
+    })
+}
+
+/// The lines of a reply and of those that become known soon after it.
+async fn gather<A, C>(first: Numbered<A>, calls: &mut FuturesUnordered<C>) -> serde_json::Result<Vec<u8>>
+where
+    A: Serialize,
+    C: Future<Output = Numbered<A>>,
+{
+    let end = Instant::now() + GATHERED_FOR;
+    let mut text = Vec::new();
+    let mut next = Some(first);
+    while let Some(reply) = next {
+        write_line(&mut text, &reply)?;
+        next = tokio::select! {
+            biased;
+            next = calls.next() => next,
+            () = sleep_until(end) => None,
+        };
+    }
+    Ok(text)
+}
