@@ -21,7 +21,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     Asking, Payment, Stock,
-    replicas::{Replica, Replicas, System, follow},
+    replicas::{FOLLOW_EVERY, Replica, Replicas, System, follow},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -203,7 +203,7 @@ impl HttpStock {
     pub fn new(replicas: &Replicas, timeout: Duration) -> Result<Self, ParticipantError> {
         // That one can be made is found out here, and not by the first call.
         client(timeout)?;
-        let replicas = follow("stock", replicas, System);
+        let replicas = follow("stock", replicas, System, FOLLOW_EVERY);
         Ok(Self {
             reserve: Calls::start(&replicas, RESERVE_PATH, timeout),
             release: Calls::start(&replicas, RELEASE_PATH, timeout),
@@ -242,7 +242,7 @@ impl HttpPayment {
     /// Starts the senders and follows the replicas. A call that takes longer than `timeout` counts as unanswered.
     pub fn new(replicas: &Replicas, timeout: Duration) -> Result<Self, ParticipantError> {
         client(timeout)?;
-        let replicas = follow("payment", replicas, System);
+        let replicas = follow("payment", replicas, System, FOLLOW_EVERY);
         Ok(Self {
             charge: Calls::start(&replicas, CHARGE_PATH, timeout),
             refund: Calls::start(&replicas, REFUND_PATH, timeout),
@@ -264,3 +264,6 @@ impl Payment for HttpPayment {
         self.settle.ask(settle)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 /// How often names are looked up.
-const FOLLOW_EVERY: Duration = Duration::from_secs(2);
+pub(super) const FOLLOW_EVERY: Duration = Duration::from_secs(2);
 /// How often, while there is a name that has never been found.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long one look may take.
@@ -120,11 +120,13 @@ impl Resolver for System {
     }
 }
 
-/// The addresses of a participant's replicas, as they come and go, until nobody looks any more.
+/// The addresses of a participant's replicas, as they come and go: names are looked up `every` so often, for as long as
+/// somebody wants to know.
 pub(super) fn follow(
     participant: &'static str,
     replicas: &Replicas,
     resolver: impl Resolver,
+    every: Duration,
 ) -> watch::Receiver<Arc<[Replica]>> {
     let (found, receiver) = watch::channel([].into());
     let mut names = Names::new(replicas);
@@ -134,7 +136,11 @@ pub(super) fn follow(
             loop {
                 names.look(&resolver).await;
                 names.tell(participant, &found);
-                let pause = if names.are_found() { FOLLOW_EVERY } else { LOOK_EVERY };
+                let pause = if names.are_found() {
+                    every
+                } else {
+                    every.min(LOOK_EVERY)
+                };
                 tokio::select! {
                     () = sleep(pause) => {}
                     () = found.closed() => return,
@@ -223,3 +229,6 @@ fn ip(base: &Url) -> Option<IpAddr> {
 fn port(base: &Url) -> u16 {
     base.port_or_known_default().unwrap_or(80)
 }
+
+#[cfg(test)]
+pub(super) mod tests;

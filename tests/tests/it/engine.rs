@@ -218,7 +218,10 @@ async fn events_and_indexes_are_committed_with_the_records() {
     for sum in 1..=3 {
         assert!(entries.contains(&json!([{ "sum": sum }]).to_string()), "{entries}");
     }
-    let members = store.members(&told.index, 0.0..=1.0, End::Lowest, 0, 10).await.expect("members");
+    let members = store
+        .members(&told.index, 0.0..=1.0, End::Lowest, 0, 10)
+        .await
+        .expect("members");
     assert_eq!(members, [("3".to_owned(), 1.0)]);
 }
 
