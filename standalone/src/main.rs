@@ -2,13 +2,14 @@
 
 mod embedded;
 mod redis;
+mod trouble;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Parser;
 use order::{Orders, api::OrderApi, config::SagaConfig, participants::Participants};
 use payment::{Payment, api::PaymentApi};
-use poem::{Route, endpoint::make_sync, web::Html};
+use poem::{Endpoint, Response, endpoint::make_sync, web::Html};
 use poem_openapi::OpenApiService;
 use shared::{
     config::ServerConfig,
@@ -24,8 +25,13 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     embedded::{EmbeddedPayment, EmbeddedStock},
-    redis::{Fsync, RedisServer},
+    redis::{Fsync, RedisServers},
+    trouble::Trouble,
 };
+
+/// How long the services may take to finish what they have begun before their stores are ended. What they leave is
+/// finished at the next start.
+const FINISH_PATIENCE: Duration = Duration::from_secs(6);
 
 /// Holdfast in one process: order, stock and payment on one port, with redis-servers of its own.
 #[derive(Debug, Parser)]
@@ -65,15 +71,43 @@ async fn main() -> anyhow::Result<()> {
     redis::ensure_installed(&options.redis_server)?;
     let _lock = redis::lock(&options.data)?;
     let data = options.data.canonicalize()?;
-    let start = |name| RedisServer::start(name, &options.redis_server, &data, options.fsync);
-    let (mut orders, mut stock, mut payment) = tokio::try_join!(start("order"), start("stock"), start("payment"))?;
-    let urls = [orders.url(), stock.url(), payment.url()];
-    let served = tokio::select! {
-        served = run(&options, urls, telemetry, socket, stop) => served,
-        ((), (), ()) = async { tokio::join!(orders.supervise(), stock.supervise(), payment.supervise()) } => Ok(()),
+    let starting = RedisServers::start(&options.redis_server, &data, options.fsync);
+    let Some(servers) = stop.run_until_cancelled(starting).await else {
+        return Ok(());
     };
-    tokio::join!(orders.stop(), stock.stop(), payment.stop());
+    let mut servers = servers?;
+    let served = match stop.run_until_cancelled(servers.loaded()).await {
+        Some(Ok(())) => serve(&options, &mut servers, telemetry, socket, &stop).await,
+        Some(Err(error)) => Err(error),
+        None => Ok(()),
+    };
+    servers.stop().await;
     served
+}
+
+/// Runs the services on their redis-servers until `stop`.
+async fn serve(
+    options: &Options,
+    servers: &mut RedisServers,
+    telemetry: Telemetry,
+    socket: Bound,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let trouble = Trouble::default();
+    tokio::select! {
+        served = run(options, servers.urls(), telemetry, socket, &trouble, stop.clone()) => served,
+        () = servers.supervise(&trouble) => Ok(()),
+        () = overdue(stop) => {
+            tracing::warn!("what has begun is not finished within {FINISH_PATIENCE:?}; the next start finishes it");
+            Ok(())
+        }
+    }
+}
+
+/// Until the services have had their time to finish.
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(FINISH_PATIENCE).await;
 }
 
 /// Runs the three services until `stop`, and lets them finish what they have begun.
@@ -82,6 +116,7 @@ async fn run(
     [order_url, stock_url, payment_url]: [String; 3],
     telemetry: Telemetry,
     socket: Bound,
+    trouble: &Trouble,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let (stock, stock_lanes) = Stock::start(&StoreConfig::at(stock_url), &options.engine).await?;
@@ -101,7 +136,7 @@ async fn run(
         Orders::start(&order_store, &options.engine, options.saga.clone(), participants).await?;
     let recovery = tokio::spawn(orders.recovery().run(stop.clone()));
     let drivers = orders.drivers();
-    let routes = routes(orders, stock, payment, telemetry, options.server.max_calls);
+    let routes = routes(orders, stock, payment, telemetry, trouble, options.server.max_calls);
     announce(&socket, options);
     socket.serve(routes, stop).await?;
     // Whom clients have waited for has had the server's patience. What is left is taken over at the next start.
@@ -111,13 +146,27 @@ async fn run(
     Ok(())
 }
 
-fn routes(orders: Orders, stock: Stock, payment: Payment, telemetry: Telemetry, most_calls: u32) -> Route {
+fn routes(
+    orders: Orders,
+    stock: Stock,
+    payment: Payment,
+    telemetry: Telemetry,
+    trouble: &Trouble,
+    most_calls: u32,
+) -> impl Endpoint<Output = Response> + use<> {
+    let stores = [
+        ("order", orders.store().clone()),
+        ("stock", stock.store().clone()),
+        ("payment", payment.store().clone()),
+    ];
     let vitals = vec![orders.vitals(), stock.vitals(), payment.vitals()];
     let roots = [order::api::ROOT, stock::api::ROOT, payment::api::ROOT];
     let apis = (OrderApi::new(orders), StockApi::new(stock), PaymentApi::new(payment));
     let api = OpenApiService::new(apis, "Holdfast", env!("CARGO_PKG_VERSION"))
         .description("Stock, credit and orders, and the checkout that settles them.");
-    public_routes(api, &roots, vitals, telemetry, most_calls).at("/", make_sync(|_| Html(include_str!("landing.html"))))
+    let routes = public_routes(api, &roots, vitals, telemetry, most_calls)
+        .at("/", make_sync(|_| Html(include_str!("landing.html"))));
+    trouble.clone().explained(routes, stores)
 }
 
 /// Tells whoever started it where to look.

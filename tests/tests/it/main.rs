@@ -13,4 +13,5 @@ mod hostile;
 mod recovery;
 mod saga;
 mod standalone;
+mod standalone_stores;
 mod topologies;

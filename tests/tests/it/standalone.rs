@@ -7,13 +7,13 @@ use reqwest::Method;
 use tempfile::TempDir;
 use tests::{Client, Process, binary, eventually, unused_address};
 
-struct Standalone {
-    address: SocketAddr,
-    data: TempDir,
-    process: Process,
+pub(crate) struct Standalone {
+    pub(crate) address: SocketAddr,
+    pub(crate) data: TempDir,
+    pub(crate) process: Process,
 }
 
-fn command(address: SocketAddr, data: &Path) -> Command {
+pub(crate) fn command(address: SocketAddr, data: &Path) -> Command {
     let mut command = Command::new(binary("standalone"));
     command
         .args([
@@ -31,21 +31,27 @@ fn command(address: SocketAddr, data: &Path) -> Command {
 }
 
 impl Standalone {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let address = unused_address();
         let data = TempDir::new().expect("a folder for the data");
-        let process = Process::spawn("standalone", &mut command(address, data.path()));
+        let mut command = command(address, data.path());
+        Self::run(address, data, &mut command).await
+    }
+
+    /// Starts one with settings of its own.
+    pub(crate) async fn run(address: SocketAddr, data: TempDir, command: &mut Command) -> Self {
+        let process = Process::spawn("standalone", command);
         let mut standalone = Self { address, data, process };
         standalone.ready().await;
         standalone
     }
 
-    async fn start_again(&mut self) {
+    pub(crate) async fn start_again(&mut self) {
         self.process = Process::spawn("standalone", &mut command(self.address, self.data.path()));
         self.ready().await;
     }
 
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::of_one_origin(&format!("http://{}", self.address))
     }
 
@@ -64,7 +70,7 @@ impl Standalone {
     }
 
     /// The process ids of its redis-servers, by their titles.
-    fn redis_servers(&self) -> Vec<String> {
+    pub(crate) fn redis_servers(&self) -> Vec<String> {
         let data = self.data.path().canonicalize().expect("a folder");
         let found = Command::new("pgrep")
             .arg("-f")
