@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use shared::{
     keys::Partitions,
-    store::{Store, StoreConfig},
+    store::{Store, StoreConfig, redacted},
     survey::Survey,
 };
 
@@ -17,13 +17,28 @@ pub(crate) struct Addresses {
     #[arg(long, conflicts_with_all = ["order_redis", "stock_redis", "payment_redis"])]
     data: Option<PathBuf>,
     /// Order's Redis.
-    #[arg(long, env = "ORDER_REDIS_URL", required_unless_present = "data")]
+    #[arg(
+        long,
+        env = "ORDER_REDIS_URL",
+        hide_env_values = true,
+        required_unless_present = "data"
+    )]
     order_redis: Option<String>,
     /// Stock's Redis.
-    #[arg(long, env = "STOCK_REDIS_URL", required_unless_present = "data")]
+    #[arg(
+        long,
+        env = "STOCK_REDIS_URL",
+        hide_env_values = true,
+        required_unless_present = "data"
+    )]
     stock_redis: Option<String>,
     /// Payment's Redis.
-    #[arg(long, env = "PAYMENT_REDIS_URL", required_unless_present = "data")]
+    #[arg(
+        long,
+        env = "PAYMENT_REDIS_URL",
+        hide_env_values = true,
+        required_unless_present = "data"
+    )]
     payment_redis: Option<String>,
     /// A file that holds the Redis servers' password.
     #[arg(long, env = "REDIS_PASSWORD_FILE")]
@@ -62,7 +77,7 @@ impl Sources {
             let url = addresses.url(service, given);
             Source::open(service, &url, addresses)
                 .await
-                .with_context(|| format!("the store of {service} at {url}"))
+                .with_context(|| format!("the store of {service} at {}", redacted(&url)))
         };
         Ok(Self {
             order: open("order", addresses.order_redis.as_ref()).await?,

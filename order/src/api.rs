@@ -17,7 +17,10 @@ use shared::{
 
 use self::{
     payload::{CreatedOrder, FoundOrder, Pieces},
-    problems::{ORDERS_BUSY, OrderProblems, added_problem, checkout_problem, no_price, unknown_item, unknown_order},
+    problems::{
+        AddItemProblems, BatchInitProblems, CheckoutProblems, CreateProblems, FindProblems, ORDERS_BUSY, added_problem,
+        checkout_failed, checkout_problem, no_price, unknown_item, unknown_order,
+    },
 };
 use crate::{
     Added, Checkout, Orders,
@@ -28,7 +31,7 @@ use crate::{
 /// The path that all operations lie below.
 pub const ROOT: &str = "/orders";
 
-type Answer<T> = Result<T, Refused<OrderProblems>>;
+type Answer<T, P> = Result<T, Refused<P>>;
 
 #[derive(Tags)]
 enum Tag {
@@ -62,14 +65,22 @@ impl OrderApi {
     ///
     /// The order starts without lines. Whether the user exists is looked at when it is checked out.
     #[oai(path = "/orders/create/:user_id", method = "post", operation_id = "createOrder")]
-    async fn create(&self, user_id: Path<UserId>) -> Answer<Json<CreatedOrder>> {
+    async fn create(
+        &self,
+        /// Who will pay.
+        user_id: Path<UserId>,
+    ) -> Answer<Json<CreatedOrder>, CreateProblems> {
         let order_id = self.orders.create(user_id.0).await?.to_string();
         Ok(Json(CreatedOrder { order_id }))
     }
 
     /// Look an order up
     #[oai(path = "/orders/find/:order_id", method = "get", operation_id = "findOrder")]
-    async fn find(&self, order_id: Path<OrderId>) -> Answer<Json<FoundOrder>> {
+    async fn find(
+        &self,
+        /// The order's id.
+        order_id: Path<OrderId>,
+    ) -> Answer<Json<FoundOrder>, FindProblems> {
         let order = self
             .orders
             .find(&order_id)
@@ -89,10 +100,13 @@ impl OrderApi {
     )]
     async fn add_item(
         &self,
+        /// The order's id.
         order_id: Path<OrderId>,
+        /// The item's id.
         item_id: Path<ItemId>,
+        /// How many pieces of it.
         quantity: Path<Pieces>,
-    ) -> Answer<PlainText<String>> {
+    ) -> Answer<PlainText<String>, AddItemProblems> {
         match self
             .orders
             .add_item(&order_id, item_id.0.clone(), quantity.get())
@@ -116,8 +130,12 @@ impl OrderApi {
     /// 200: the order is paid, now or by an earlier checkout. 4xx: it is not, and nothing is held. 503:
     /// it is not decided yet, or a part of the system is not available; ask again.
     #[oai(path = "/orders/checkout/:order_id", method = "post", operation_id = "checkout")]
-    async fn checkout(&self, order_id: Path<OrderId>) -> Answer<PlainText<String>> {
-        match self.orders.checkout(&order_id).await? {
+    async fn checkout(
+        &self,
+        /// The order's id.
+        order_id: Path<OrderId>,
+    ) -> Answer<PlainText<String>, CheckoutProblems> {
+        match self.orders.checkout(&order_id).await.map_err(checkout_failed)? {
             Checkout::Paid => Ok(PlainText(format!("order {} is paid", *order_id))),
             refused => Err(checkout_problem(&order_id, refused).into()),
         }
@@ -134,11 +152,15 @@ impl OrderApi {
     )]
     async fn batch_init(
         &self,
+        /// How many orders.
         n: Path<RecordCount>,
+        /// Among how many items, from "0", to choose.
         n_items: Path<Choices>,
+        /// Among how many users, from "0", to choose.
         n_users: Path<Choices>,
+        /// What each item costs, in the smallest unit of the currency.
         item_price: Path<Credits>,
-    ) -> Answer<Json<BatchInit>> {
+    ) -> Answer<Json<BatchInit>, BatchInitProblems> {
         let orders = RandomOrders::new(n_items.0, n_users.0, item_price.0)
             .map_err(|error| Problem::new(&OVERFLOW, error.to_string()))?;
         match self.orders.init(n.0, orders).await? {

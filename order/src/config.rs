@@ -53,7 +53,47 @@ impl Default for SagaConfig {
     }
 }
 
+/// Times of which each is allowed, and that make no sense together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadSagaTimes {
+    /// A driver that waits for one answer would be overtaken, and its successor likewise.
+    #[error(
+        "CALL_TIMEOUT_MS ({call} ms) is longer than SAGA_LEASE_MS ({lease} ms): a driver has to be left alone for at least one call"
+    )]
+    Call {
+        /// How long a call may take, in milliseconds.
+        call: u64,
+        /// How long a driver is left alone, in milliseconds.
+        lease: u64,
+    },
+    /// A saga whose driver has died would be given up before anybody could take it over.
+    #[error(
+        "SAGA_LEASE_MS ({lease} ms) is not shorter than SAGA_DEADLINE_MS ({deadline} ms): a saga has to be taken over before it is given up"
+    )]
+    Lease {
+        /// How long a driver is left alone, in milliseconds.
+        lease: u64,
+        /// How old a saga may become, in milliseconds.
+        deadline: u64,
+    },
+}
+
 impl SagaConfig {
+    /// Whether its times make sense together.
+    ///
+    /// # Errors
+    /// The rule that is broken.
+    pub fn check(&self) -> Result<(), BadSagaTimes> {
+        let (call, lease, deadline) = (self.call_timeout_ms, self.lease_ms, self.deadline_ms);
+        if call > lease {
+            return Err(BadSagaTimes::Call { call, lease });
+        }
+        if lease >= deadline {
+            return Err(BadSagaTimes::Lease { lease, deadline });
+        }
+        Ok(())
+    }
+
     /// How long each driver is left alone.
     #[must_use]
     pub fn leases(&self) -> Leases {
@@ -82,5 +122,28 @@ impl SagaConfig {
     #[must_use]
     pub fn recovery_interval(&self) -> Duration {
         Duration::from_millis(self.recovery_interval_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_make_no_sense_together_are_refused_with_the_rule() {
+        let times = |call_timeout_ms, lease_ms, deadline_ms| SagaConfig {
+            call_timeout_ms,
+            lease_ms,
+            deadline_ms,
+            ..SagaConfig::default()
+        };
+        assert_eq!(SagaConfig::default().check(), Ok(()));
+        assert_eq!(times(500, 500, 501).check(), Ok(()));
+        assert!(matches!(times(501, 500, 9_000).check(), Err(BadSagaTimes::Call { .. })));
+        assert!(matches!(
+            times(10, 600_000, 100).check(),
+            Err(BadSagaTimes::Lease { .. })
+        ));
+        assert!(matches!(times(10, 500, 500).check(), Err(BadSagaTimes::Lease { .. })));
     }
 }

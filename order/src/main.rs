@@ -9,9 +9,9 @@ use order::{
     participants::{HttpPayment, HttpStock, Participants, Replicas},
 };
 use shared::{
-    config::{ServerConfig, ServiceConfig},
+    config::{ServerConfig, ServiceConfig, require},
     http::public_routes,
-    service::{check_health, finish, serve},
+    service::{check_health, finish, serve, unless_stopped},
     shutdown,
     telemetry::Telemetry,
 };
@@ -43,6 +43,8 @@ async fn main() -> anyhow::Result<()> {
     if options.service.check_health {
         return Ok(check_health(options.service.server.listen).await?);
     }
+    require::<Options, _>(options.service.check());
+    require::<Options, _>(options.saga.check());
     let telemetry = Telemetry::start(&options.service.telemetry)?;
     let stop = shutdown::on_signal()?;
     options.service.rehearse_clock_faults();
@@ -50,13 +52,17 @@ async fn main() -> anyhow::Result<()> {
         stock: Arc::new(HttpStock::new(&options.stock_urls, options.saga.call_timeout())?),
         payment: Arc::new(HttpPayment::new(&options.payment_urls, options.saga.call_timeout())?),
     };
-    let (orders, lanes) = Orders::start(
+    let started = Orders::start(
         &options.service.store,
         &options.service.engine,
         options.saga,
         participants,
+        &stop,
     )
-    .await?;
+    .await;
+    let Some((orders, lanes)) = unless_stopped(started)? else {
+        return Ok(());
+    };
     let recovery = tokio::spawn(orders.recovery().run(stop.clone()));
     let public = public_routes(
         api::service(orders.clone()),
@@ -64,13 +70,17 @@ async fn main() -> anyhow::Result<()> {
         vec![orders.vitals()],
         telemetry,
         options.service.server.max_calls,
+        stop.clone(),
     );
     let drivers = orders.drivers();
     drop(orders);
     let ServerConfig {
-        listen, allow_remote, ..
+        listen,
+        allow_remote,
+        allowed_origins,
+        ..
     } = options.service.server;
-    serve(listen, allow_remote, public, stop).await?;
+    serve(listen, allow_remote, public, allowed_origins, stop).await?;
     // Whom clients have waited for has had the server's patience. What is left is taken over.
     drivers.abandon();
     recovery.await?;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use poem_openapi::registry::MetaSchema;
 use rand::RngExt;
 use shared::{
-    amounts::{Credits, Quantity},
+    amounts::{Credits, Quantity, whole_number},
     bulk::MAX_RECORDS,
     ids::{ItemId, OrderId, UserId},
     parameter,
@@ -37,8 +37,8 @@ impl FromStr for Choices {
     type Err = BadChoices;
 
     fn from_str(text: &str) -> Result<Self, BadChoices> {
-        match text.parse() {
-            Ok(count @ 1..=MAX_RECORDS) => Ok(Self(count)),
+        match whole_number(text) {
+            Some(count @ 1..=MAX_RECORDS) => Ok(Self(count)),
             _ => Err(BadChoices),
         }
     }

@@ -11,6 +11,7 @@ use shared::{
     store::{Store, StoreConfig},
 };
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::SagaConfig,
@@ -49,14 +50,15 @@ pub enum Added {
 }
 
 impl Orders {
-    /// Claims the store and starts the lanes.
+    /// Claims the store and starts the lanes, unless `stop` comes first.
     pub async fn start(
         store: &StoreConfig,
         engine: &EngineConfig,
         saga: SagaConfig,
         participants: Participants,
+        stop: &CancellationToken,
     ) -> Result<(Self, Lanes), StartError> {
-        let foundation = Foundation::start("order", store, engine).await?;
+        let foundation = Foundation::start("order", store, engine, stop).await?;
         let orders = Self {
             engine: foundation.engine,
             store: foundation.store,

@@ -9,7 +9,8 @@ use poem_openapi::{
 use shared::{
     amounts::Credits,
     bulk::{BatchInit, RecordCount},
-    http::{Catalogue, OVERFLOW, Problem, ProblemKind, Refused},
+    catalogue,
+    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, Problem, Refused},
     ids::UserId,
     protocol::{INSUFFICIENT_CREDIT, UNKNOWN_USER},
 };
@@ -22,14 +23,20 @@ use crate::{
 /// The path that all operations lie below.
 pub const ROOT: &str = "/payment";
 
-/// What payment may refuse.
-pub struct PaymentProblems;
-
-impl Catalogue for PaymentProblems {
-    const KINDS: &'static [&'static ProblemKind] = &[&UNKNOWN_USER, &INSUFFICIENT_CREDIT, &OVERFLOW];
+catalogue! {
+    /// What creating a user may refuse.
+    CreateProblems: OUTCOME_UNKNOWN;
+    /// What looking a user up may refuse.
+    FindProblems: MALFORMED, UNKNOWN_USER;
+    /// What adding credit may refuse.
+    AddFundsProblems: MALFORMED, UNKNOWN_USER, OVERFLOW, OUTCOME_UNKNOWN;
+    /// What taking credit may refuse.
+    PayProblems: MALFORMED, UNKNOWN_USER, INSUFFICIENT_CREDIT, OUTCOME_UNKNOWN;
+    /// What creating many users may refuse.
+    BatchInitProblems: MALFORMED, OVERFLOW, OUTCOME_UNKNOWN;
 }
 
-type Answer<T> = Result<T, Refused<PaymentProblems>>;
+type Answer<T, P> = Result<T, Refused<P>>;
 
 #[derive(Tags)]
 enum Tag {
@@ -98,14 +105,18 @@ impl PaymentApi {
     ///
     /// The user starts without credit.
     #[oai(path = "/payment/create_user", method = "post", operation_id = "createUser")]
-    async fn create_user(&self) -> Answer<Json<CreatedUser>> {
+    async fn create_user(&self) -> Answer<Json<CreatedUser>, CreateProblems> {
         let user_id = self.payment.create().await?.to_string();
         Ok(Json(CreatedUser { user_id }))
     }
 
     /// Look a user up
     #[oai(path = "/payment/find_user/:user_id", method = "get", operation_id = "findUser")]
-    async fn find_user(&self, user_id: Path<UserId>) -> Answer<Json<FoundUser>> {
+    async fn find_user(
+        &self,
+        /// The user's id.
+        user_id: Path<UserId>,
+    ) -> Answer<Json<FoundUser>, FindProblems> {
         let account = self.payment.find(&user_id).await?.ok_or_else(|| unknown(&user_id))?;
         let user_id = user_id.to_string();
         Ok(Json(FoundUser {
@@ -120,7 +131,13 @@ impl PaymentApi {
         method = "post",
         operation_id = "addFunds"
     )]
-    async fn add_funds(&self, user_id: Path<UserId>, amount: Path<Credits>) -> Answer<PlainText<String>> {
+    async fn add_funds(
+        &self,
+        /// The user's id.
+        user_id: Path<UserId>,
+        /// How much is added, in the smallest unit of the currency.
+        amount: Path<Credits>,
+    ) -> Answer<PlainText<String>, AddFundsProblems> {
         match self.payment.add_funds(&user_id, amount.0).await? {
             AddFundsOutcome::Added { credit } => Ok(now_credit(&user_id, credit)),
             AddFundsOutcome::UnknownUser => Err(unknown(&user_id).into()),
@@ -135,7 +152,13 @@ impl PaymentApi {
     ///
     /// Outside of any checkout: what is taken here belongs to no order.
     #[oai(path = "/payment/pay/:user_id/:amount", method = "post", operation_id = "pay")]
-    async fn pay(&self, user_id: Path<UserId>, amount: Path<Credits>) -> Answer<PlainText<String>> {
+    async fn pay(
+        &self,
+        /// The user's id.
+        user_id: Path<UserId>,
+        /// How much is taken, in the smallest unit of the currency.
+        amount: Path<Credits>,
+    ) -> Answer<PlainText<String>, PayProblems> {
         match self.payment.pay(&user_id, amount.0).await? {
             PayOutcome::Paid { credit } => Ok(now_credit(&user_id, credit)),
             PayOutcome::UnknownUser => Err(unknown(&user_id).into()),
@@ -154,7 +177,13 @@ impl PaymentApi {
         method = "post",
         operation_id = "batchInitUsers"
     )]
-    async fn batch_init(&self, n: Path<RecordCount>, starting_money: Path<Credits>) -> Answer<Json<BatchInit>> {
+    async fn batch_init(
+        &self,
+        /// How many users.
+        n: Path<RecordCount>,
+        /// How much credit each will have, in the smallest unit of the currency.
+        starting_money: Path<Credits>,
+    ) -> Answer<Json<BatchInit>, BatchInitProblems> {
         match self.payment.init(n.0, starting_money.0).await? {
             InitOutcome::Done => Ok(Json(BatchInit::of(n.0, "users"))),
             InitOutcome::Overflow => {

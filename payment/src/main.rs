@@ -3,9 +3,9 @@
 use clap::Parser;
 use payment::{Payment, api, internal};
 use shared::{
-    config::{InternalConfig, ServerConfig, ServiceConfig},
-    http::public_routes,
-    service::{check_health, finish, serve},
+    config::{InternalConfig, ServerConfig, ServiceConfig, require},
+    http::{AllowedOrigins, public_routes},
+    service::{check_health, finish, serve, unless_stopped},
     shutdown,
     telemetry::Telemetry,
 };
@@ -31,25 +31,34 @@ async fn main() -> anyhow::Result<()> {
     if service.check_health {
         return Ok(check_health(service.server.listen).await?);
     }
+    require::<Options, _>(service.check());
     let telemetry = Telemetry::start(&service.telemetry)?;
     let stop = shutdown::on_signal()?;
     service.rehearse_clock_faults();
-    let (payment, lanes) = Payment::start(&service.store, &service.engine).await?;
+    let started = Payment::start(&service.store, &service.engine, &stop).await;
+    let Some((payment, lanes)) = unless_stopped(started)? else {
+        return Ok(());
+    };
     let public = public_routes(
         api::service(payment.clone()),
         &[api::ROOT],
         vec![payment.vitals()],
         telemetry,
         service.server.max_calls,
+        stop.clone(),
     );
     let internal_routes = internal::routes(&payment);
     drop(payment);
     let ServerConfig {
-        listen, allow_remote, ..
+        listen,
+        allow_remote,
+        allowed_origins,
+        ..
     } = service.server;
+    let no_page = AllowedOrigins::default();
     tokio::try_join!(
-        serve(listen, allow_remote, public, stop.clone()),
-        serve(internal.internal_listen, allow_remote, internal_routes, stop),
+        serve(listen, allow_remote, public, allowed_origins, stop.clone()),
+        serve(internal.internal_listen, allow_remote, internal_routes, no_page, stop),
     )?;
     finish([lanes]).await;
     Ok(())

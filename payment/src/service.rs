@@ -11,6 +11,7 @@ use shared::{
     store::{Store, StoreConfig},
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     decide::{
@@ -29,9 +30,13 @@ pub struct Payment {
 }
 
 impl Payment {
-    /// Claims the store and starts the lanes.
-    pub async fn start(store: &StoreConfig, engine: &EngineConfig) -> Result<(Self, Lanes), StartError> {
-        let foundation = Foundation::start("payment", store, engine).await?;
+    /// Claims the store and starts the lanes, unless `stop` comes first.
+    pub async fn start(
+        store: &StoreConfig,
+        engine: &EngineConfig,
+        stop: &CancellationToken,
+    ) -> Result<(Self, Lanes), StartError> {
+        let foundation = Foundation::start("payment", store, engine, stop).await?;
         let payment = Self {
             engine: foundation.engine,
             store: foundation.store,

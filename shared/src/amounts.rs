@@ -12,6 +12,13 @@ use crate::parameter;
 #[error("an amount is a whole number from 0 to {}", i64::MAX)]
 pub struct BadAmount;
 
+/// A whole number in its one form: digits alone, no sign, no zero before others.
+#[must_use]
+pub fn whole_number<T: FromStr>(text: &str) -> Option<T> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
+    is_plain.then(|| text.parse().ok()).flatten()
+}
+
 macro_rules! amount {
     ($(#[$docs:meta])* $name:ident) => {
         $(#[$docs])*
@@ -68,7 +75,7 @@ macro_rules! amount {
             type Err = BadAmount;
 
             fn from_str(text: &str) -> Result<Self, BadAmount> {
-                text.parse::<i64>().map_err(|_| BadAmount)?.try_into()
+                whole_number(text).map(Self).ok_or(BadAmount)
             }
         }
 
@@ -121,10 +128,26 @@ mod tests {
 
     #[test]
     fn only_whole_numbers_in_range_are_amounts() {
-        for bad in ["", "-1", "1.5", "1e3", "abc", "9223372036854775808", " 1"] {
+        for bad in [
+            "",
+            "-1",
+            "1.5",
+            "1e3",
+            "abc",
+            "9223372036854775808",
+            " 1",
+            "+5",
+            "05",
+            "-0",
+            "00",
+            "0x1",
+            "1_0",
+            "١",
+        ] {
             assert_eq!(bad.parse::<Quantity>(), Err(BadAmount), "{bad:?}");
         }
         assert_eq!("9223372036854775807".parse(), Ok(Quantity::MAX));
+        assert_eq!("0".parse(), Ok(Quantity::ZERO));
         assert!(serde_json::from_str::<Credits>("-1").is_err());
     }
 }

@@ -7,6 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use poem_openapi::{Object, registry::MetaSchema, types::Example};
 
 use crate::{
+    amounts::whole_number,
     engine::{Command, Engine, EngineError},
     keys::{Partition, Partitions},
     parameter,
@@ -36,8 +37,8 @@ impl FromStr for RecordCount {
     type Err = BadRecordCount;
 
     fn from_str(text: &str) -> Result<Self, BadRecordCount> {
-        match text.parse() {
-            Ok(count) if count <= MAX_RECORDS => Ok(Self(count)),
+        match whole_number(text) {
+            Some(count) if count <= MAX_RECORDS => Ok(Self(count)),
             _ => Err(BadRecordCount),
         }
     }

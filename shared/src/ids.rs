@@ -9,7 +9,7 @@ use poem_openapi::registry::MetaSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::parameter;
+use crate::{amounts::whole_number, parameter};
 
 /// The most characters that an id may have.
 pub const MAX_ID_LENGTH: usize = 64;
@@ -128,7 +128,7 @@ impl FromStr for SagaId {
         let (order, attempt) = text.split_once('.').ok_or(BadSagaId)?;
         Ok(Self {
             order: order.parse().map_err(|_| BadSagaId)?,
-            attempt: attempt.parse().map_err(|_| BadSagaId)?,
+            attempt: whole_number(attempt).ok_or(BadSagaId)?,
         })
     }
 }
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(saga.to_string(), "order-1.7");
         let json = serde_json::to_string(&saga).expect("JSON");
         assert_eq!(serde_json::from_str::<SagaId>(&json).expect("a saga's id"), saga);
-        for bad in ["", "a", "a.", ".1", "a.b", "a.1.2", "a b.1", "a.-1"] {
+        for bad in ["", "a", "a.", ".1", "a.b", "a.1.2", "a b.1", "a.-1", "a.+1", "a.01"] {
             assert_eq!(bad.parse::<SagaId>(), Err(BadSagaId), "{bad:?}");
         }
     }

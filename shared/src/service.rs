@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     engine::{Engine, EngineConfig, Lanes},
-    http::{BindError, Bound},
+    http::{AllowedOrigins, BindError, Bound},
     keys::{BadPartitionCount, Partitions},
     store::{Store, StoreConfig, StoreError},
 };
@@ -43,11 +43,19 @@ impl Foundation {
     /// Claims the store for `service` and starts the lanes.
     ///
     /// # Errors
-    /// Wrong settings, a store that is somebody else's, or no store within [`STORE_PATIENCE`].
-    pub async fn start(service: &str, store: &StoreConfig, engine: &EngineConfig) -> Result<Self, StartError> {
+    /// Wrong settings, a store that is somebody else's, no store within [`STORE_PATIENCE`], or `stop` before it is there.
+    pub async fn start(
+        service: &str,
+        store: &StoreConfig,
+        engine: &EngineConfig,
+        stop: &CancellationToken,
+    ) -> Result<Self, StartError> {
         let partitions = Partitions::new(engine.partitions)?;
         let store = Store::open(store)?;
-        store.claim(service, engine.partitions, STORE_PATIENCE).await?;
+        tokio::select! {
+            claimed = store.claim(service, engine.partitions, STORE_PATIENCE) => claimed?,
+            () = stop.cancelled() => return Err(StartError::Stopped),
+        }
         let (engine, lanes) = Engine::start(&store, &partitions, engine);
         Ok(Self {
             engine,
@@ -67,21 +75,38 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The service was told to stop while it waited for its store.
+    #[error("stopped before it had started")]
+    Stopped,
+}
+
+/// What has started; `None` where it was told to stop before, which is no failure.
+///
+/// # Errors
+/// Every other reason why it has not started.
+pub fn unless_stopped<T>(started: Result<T, StartError>) -> Result<Option<T>, StartError> {
+    match started {
+        Ok(started) => Ok(Some(started)),
+        Err(StartError::Stopped) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Binds a socket and serves routes on it until `stop`, then finishes what is being served.
 ///
 /// # Errors
-/// An address that cannot be bound, or a socket that fails.
+/// An address that cannot be bound.
 pub async fn serve(
     address: SocketAddr,
     allow_remote: bool,
     routes: Route,
+    origins: AllowedOrigins,
     stop: CancellationToken,
-) -> Result<(), ServeError> {
+) -> Result<(), BindError> {
     let socket = Bound::bind(address, allow_remote)?;
     tracing::info!(address = %socket.address(), "serving");
-    Ok(socket.serve(routes, stop).await?)
+    socket.serve(routes, origins, stop).await;
+    Ok(())
 }
 
 /// Lets the lanes of a stopping process commit what waits in them. They end once every [`Engine`] is dropped.
@@ -108,15 +133,4 @@ pub async fn check_health(listen: SocketAddr) -> Result<(), reqwest::Error> {
     let url = format!("http://{}/health/ready", SocketAddr::new(host, listen.port()));
     client.get(url).send().await?.error_for_status()?;
     Ok(())
-}
-
-/// The service cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// An address cannot be bound.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// A socket failed.
-    #[error("a socket failed: {0}")]
-    Socket(#[from] std::io::Error),
 }

@@ -1,5 +1,11 @@
 //! Logs and metrics of a process.
 
+use std::{
+    ffi::OsStr,
+    io::{IsTerminal, stderr},
+    time::Duration,
+};
+
 use clap::{Args, ValueEnum};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -24,6 +30,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// How often what was measured is put into its summaries. Until then every measurement takes its place in memory.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// The process's metrics, in Prometheus's text format.
 #[derive(Clone)]
 pub struct Telemetry(PrometheusHandle);
@@ -43,25 +52,85 @@ pub enum TelemetryError {
 }
 
 impl Telemetry {
-    /// Sets up the process's log, on standard error, and its metrics. Once a process.
+    /// Sets up the process's log, on standard error, and its metrics, on the current tokio runtime. Once a process.
     pub fn start(config: &TelemetryConfig) -> Result<Self, TelemetryError> {
         use tracing_subscriber::{fmt, layer::SubscriberExt, util::SubscriberInitExt};
         let filter = EnvFilter::try_new(&config.log)?;
         let subscriber = tracing_subscriber::registry().with(filter);
         match config.log_format {
-            LogFormat::Text => subscriber.with(fmt::layer().with_writer(std::io::stderr)).try_init()?,
+            LogFormat::Text => {
+                let is_coloured = is_coloured(stderr().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
+                let lines = fmt::layer().with_ansi(is_coloured).with_writer(stderr);
+                subscriber.with(lines).try_init()?;
+            }
             LogFormat::Json => subscriber
-                .with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
+                .with(fmt::layer().json().flatten_event(true).with_writer(stderr))
                 .try_init()?,
         }
-        Ok(Self(PrometheusBuilder::new().install_recorder()?))
+        let metrics = PrometheusBuilder::new().install_recorder()?;
+        tokio::spawn(keep_up(metrics.clone(), UPKEEP));
+        Ok(Self(metrics))
     }
 
     /// All metrics as they stand.
     #[must_use]
     pub fn render(&self) -> String {
-        // Without a listener of its own the exporter has to be told to drain its histograms.
-        self.0.run_upkeep();
         self.0.render()
+    }
+}
+
+/// Without a listener of its own the exporter has to be told to drain its histograms, or they grow for as long as nobody
+/// asks for them.
+async fn keep_up(metrics: PrometheusHandle, every: Duration) {
+    let mut tick = tokio::time::interval(every);
+    loop {
+        tick.tick().await;
+        metrics.run_upkeep();
+    }
+}
+
+/// Colours are for a person at a terminal who has not said otherwise: <https://no-color.org>.
+fn is_coloured(is_terminal: bool, no_color: Option<&OsStr>) -> bool {
+    is_terminal && no_color.is_none_or(OsStr::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics::histogram;
+
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_gets_colours_and_only_where_they_are_wanted() {
+        assert!(is_coloured(true, None));
+        assert!(is_coloured(true, Some(OsStr::new(""))));
+        assert!(!is_coloured(true, Some(OsStr::new("1"))));
+        assert!(!is_coloured(false, None));
+    }
+
+    #[tokio::test]
+    async fn memory_stays_flat_however_much_is_measured_and_nobody_asks() {
+        const MEASUREMENTS: u32 = 4_000_000;
+        const ROOM: u64 = 8 << 20;
+        let recorder = PrometheusBuilder::new().build_recorder();
+        tokio::spawn(keep_up(recorder.handle(), Duration::from_millis(1)));
+        let seconds = metrics::with_local_recorder(&recorder, || histogram!("seconds"));
+        let before = resident_bytes();
+        for number in 0..MEASUREMENTS {
+            seconds.record(f64::from(number % 1_000) / 1e6);
+            if number % 10_000 == 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+        // Each takes at least eight bytes until it is drained.
+        let grown = resident_bytes().saturating_sub(before);
+        assert!(grown < ROOM, "{grown} bytes more");
+    }
+
+    fn resident_bytes() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").expect("this process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.expect("a size").trim().trim_end_matches(" kB");
+        kibibytes.parse::<u64>().expect("a number") * 1_024
     }
 }

@@ -12,10 +12,10 @@ use payment::{Payment, api::PaymentApi};
 use poem::{Endpoint, Response, endpoint::make_sync, web::Html};
 use poem_openapi::OpenApiService;
 use shared::{
-    config::ServerConfig,
+    config::{ServerConfig, check_times, require},
     engine::EngineConfig,
     http::{Bound, public_routes},
-    service::finish,
+    service::{finish, unless_stopped},
     shutdown,
     store::StoreConfig,
     telemetry::{Telemetry, TelemetryConfig},
@@ -40,7 +40,7 @@ struct Options {
     #[command(flatten)]
     server: ServerConfig,
     /// Where the data is kept.
-    #[arg(long, env = "DATA", default_value = "data")]
+    #[arg(long, env = "DATA", default_value = "data", value_parser = readable_path)]
     data: PathBuf,
     /// How soon a change is on disk.
     #[arg(long, env = "FSYNC", value_enum, default_value_t = Fsync::Always)]
@@ -56,6 +56,12 @@ struct Options {
     telemetry: TelemetryConfig,
 }
 
+/// A path as it stands in a Redis URL, a redis-server's settings and the log: in UTF-8, for anything else would name
+/// another place there.
+fn readable_path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(text.into())
+}
+
 /// A request makes many small allocations, which another thread often frees: measured, this allocator gave a
 /// fifth more checkouts than the system's.
 #[global_allocator]
@@ -64,6 +70,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    require::<Options, _>(options.saga.check());
+    require::<Options, _>(check_times(&StoreConfig::at(""), &options.engine));
     let telemetry = Telemetry::start(&options.telemetry)?;
     let stop = shutdown::on_signal()?;
     // Bound first: an address that cannot be had is found out before anything is started.
@@ -119,8 +127,14 @@ async fn run(
     trouble: &Trouble,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let (stock, stock_lanes) = Stock::start(&StoreConfig::at(stock_url), &options.engine).await?;
-    let (payment, payment_lanes) = Payment::start(&StoreConfig::at(payment_url), &options.engine).await?;
+    let started = Stock::start(&StoreConfig::at(stock_url), &options.engine, &stop).await;
+    let Some((stock, stock_lanes)) = unless_stopped(started)? else {
+        return Ok(());
+    };
+    let started = Payment::start(&StoreConfig::at(payment_url), &options.engine, &stop).await;
+    let Some((payment, payment_lanes)) = unless_stopped(started)? else {
+        return Ok(());
+    };
     let participants = Participants {
         stock: Arc::new(EmbeddedStock {
             stock: stock.clone(),
@@ -132,13 +146,16 @@ async fn run(
         }),
     };
     let order_store = StoreConfig::at(order_url);
-    let (orders, order_lanes) =
-        Orders::start(&order_store, &options.engine, options.saga.clone(), participants).await?;
+    let started = Orders::start(&order_store, &options.engine, options.saga.clone(), participants, &stop).await;
+    let Some((orders, order_lanes)) = unless_stopped(started)? else {
+        return Ok(());
+    };
     let recovery = tokio::spawn(orders.recovery().run(stop.clone()));
     let drivers = orders.drivers();
-    let routes = routes(orders, stock, payment, telemetry, trouble, options.server.max_calls);
+    let most_calls = options.server.max_calls;
+    let routes = routes(orders, stock, payment, telemetry, trouble, most_calls, stop.clone());
     announce(&socket, options);
-    socket.serve(routes, stop).await?;
+    socket.serve(routes, options.server.allowed_origins.clone(), stop).await;
     // Whom clients have waited for has had the server's patience. What is left is taken over at the next start.
     drivers.abandon();
     recovery.await?;
@@ -153,6 +170,7 @@ fn routes(
     telemetry: Telemetry,
     trouble: &Trouble,
     most_calls: u32,
+    stop: CancellationToken,
 ) -> impl Endpoint<Output = Response> + use<> {
     let stores = [
         ("order", orders.store().clone()),
@@ -164,7 +182,7 @@ fn routes(
     let apis = (OrderApi::new(orders), StockApi::new(stock), PaymentApi::new(payment));
     let api = OpenApiService::new(apis, "Holdfast", env!("CARGO_PKG_VERSION"))
         .description("Stock, credit and orders, and the checkout that settles them.");
-    let routes = public_routes(api, &roots, vitals, telemetry, most_calls)
+    let routes = public_routes(api, &roots, vitals, telemetry, most_calls, stop)
         .at("/", make_sync(|_| Html(include_str!("landing.html"))));
     trouble.clone().explained(routes, stores)
 }

@@ -9,7 +9,8 @@ use poem_openapi::{
 use shared::{
     amounts::{Credits, Quantity},
     bulk::{BatchInit, RecordCount},
-    http::{Catalogue, OVERFLOW, Problem, ProblemKind, Refused},
+    catalogue,
+    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, Problem, Refused},
     ids::ItemId,
     protocol::{OUT_OF_STOCK, UNKNOWN_ITEM},
 };
@@ -22,14 +23,20 @@ use crate::{
 /// The path that all operations lie below.
 pub const ROOT: &str = "/stock";
 
-/// What stock may refuse.
-pub struct StockProblems;
-
-impl Catalogue for StockProblems {
-    const KINDS: &'static [&'static ProblemKind] = &[&UNKNOWN_ITEM, &OUT_OF_STOCK, &OVERFLOW];
+catalogue! {
+    /// What creating an item may refuse.
+    CreateProblems: MALFORMED, OUTCOME_UNKNOWN;
+    /// What looking an item up may refuse.
+    FindProblems: MALFORMED, UNKNOWN_ITEM;
+    /// What adding pieces may refuse.
+    AddProblems: MALFORMED, UNKNOWN_ITEM, OVERFLOW, OUTCOME_UNKNOWN;
+    /// What taking pieces may refuse.
+    SubtractProblems: MALFORMED, UNKNOWN_ITEM, OUT_OF_STOCK, OUTCOME_UNKNOWN;
+    /// What creating many items may refuse.
+    BatchInitProblems: MALFORMED, OVERFLOW, OUTCOME_UNKNOWN;
 }
 
-type Answer<T> = Result<T, Refused<StockProblems>>;
+type Answer<T, P> = Result<T, Refused<P>>;
 
 #[derive(Tags)]
 enum Tag {
@@ -98,7 +105,11 @@ impl StockApi {
     ///
     /// The item starts without pieces; add some before it can be sold.
     #[oai(path = "/stock/item/create/:price", method = "post", operation_id = "createItem")]
-    async fn create(&self, price: Path<Credits>) -> Answer<Json<CreatedItem>> {
+    async fn create(
+        &self,
+        /// What one piece costs, in the smallest unit of the currency.
+        price: Path<Credits>,
+    ) -> Answer<Json<CreatedItem>, CreateProblems> {
         let item_id = self.stock.create(price.0).await?;
         Ok(Json(CreatedItem {
             item_id: item_id.to_string(),
@@ -107,7 +118,11 @@ impl StockApi {
 
     /// Look an item up
     #[oai(path = "/stock/find/:item_id", method = "get", operation_id = "findItem")]
-    async fn find(&self, item_id: Path<ItemId>) -> Answer<Json<FoundItem>> {
+    async fn find(
+        &self,
+        /// The item's id.
+        item_id: Path<ItemId>,
+    ) -> Answer<Json<FoundItem>, FindProblems> {
         let item = self.stock.find(&item_id).await?.ok_or_else(|| unknown(&item_id))?;
         Ok(Json(FoundItem {
             stock: item.stock.get(),
@@ -117,7 +132,13 @@ impl StockApi {
 
     /// Add pieces to an item
     #[oai(path = "/stock/add/:item_id/:amount", method = "post", operation_id = "addStock")]
-    async fn add(&self, item_id: Path<ItemId>, amount: Path<Quantity>) -> Answer<PlainText<String>> {
+    async fn add(
+        &self,
+        /// The item's id.
+        item_id: Path<ItemId>,
+        /// How many pieces come in.
+        amount: Path<Quantity>,
+    ) -> Answer<PlainText<String>, AddProblems> {
         match self.stock.add(&item_id, amount.0).await? {
             AddOutcome::Added { stock } => Ok(now_in_stock(&item_id, stock)),
             AddOutcome::UnknownItem => Err(unknown(&item_id).into()),
@@ -137,7 +158,13 @@ impl StockApi {
         method = "post",
         operation_id = "subtractStock"
     )]
-    async fn subtract(&self, item_id: Path<ItemId>, amount: Path<Quantity>) -> Answer<PlainText<String>> {
+    async fn subtract(
+        &self,
+        /// The item's id.
+        item_id: Path<ItemId>,
+        /// How many pieces go out.
+        amount: Path<Quantity>,
+    ) -> Answer<PlainText<String>, SubtractProblems> {
         match self.stock.subtract(&item_id, amount.0).await? {
             SubtractOutcome::Subtracted { stock } => Ok(now_in_stock(&item_id, stock)),
             SubtractOutcome::UnknownItem => Err(unknown(&item_id).into()),
@@ -159,10 +186,13 @@ impl StockApi {
     )]
     async fn batch_init(
         &self,
+        /// How many items.
         n: Path<RecordCount>,
+        /// How many pieces each will have.
         starting_stock: Path<Quantity>,
+        /// What one piece of each costs, in the smallest unit of the currency.
         item_price: Path<Credits>,
-    ) -> Answer<Json<BatchInit>> {
+    ) -> Answer<Json<BatchInit>, BatchInitProblems> {
         match self.stock.init(n.0, starting_stock.0, item_price.0).await? {
             InitOutcome::Done => Ok(Json(BatchInit::of(n.0, "items"))),
             InitOutcome::Overflow => Err(Problem::new(

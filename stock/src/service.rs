@@ -16,6 +16,7 @@ use shared::{
     store::{Store, StoreConfig},
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     decide::{
@@ -35,9 +36,13 @@ pub struct Stock {
 }
 
 impl Stock {
-    /// Claims the store and starts the lanes.
-    pub async fn start(store: &StoreConfig, engine: &EngineConfig) -> Result<(Self, Lanes), StartError> {
-        let foundation = Foundation::start("stock", store, engine).await?;
+    /// Claims the store and starts the lanes, unless `stop` comes first.
+    pub async fn start(
+        store: &StoreConfig,
+        engine: &EngineConfig,
+        stop: &CancellationToken,
+    ) -> Result<(Self, Lanes), StartError> {
+        let foundation = Foundation::start("stock", store, engine, stop).await?;
         let stock = Self {
             engine: foundation.engine,
             store: foundation.store,

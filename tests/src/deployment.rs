@@ -27,7 +27,8 @@ impl Default for Setup {
         Self {
             replicas: 1,
             settings: vec![
-                ("SAGA_LEASE_MS", "500".into()),
+                ("SAGA_LEASE_MS", "1000".into()),
+                ("CALL_TIMEOUT_MS", "1000".into()),
                 ("SAGA_DEADLINE_MS", "20000".into()),
                 ("RECOVERY_INTERVAL_MS", "50".into()),
             ],

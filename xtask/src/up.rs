@@ -14,7 +14,7 @@ use crate::{
 pub(crate) fn up(options: &[String]) -> anyhow::Result<()> {
     ensure_redis()?;
     println!("building Holdfast; the first time takes a few minutes");
-    run(cargo().args(["build", "--release", "--quiet", "--package", "standalone"]))?;
+    run(cargo().args(["build", "--release", "--package", "standalone"]))?;
     let standalone = release_binary("standalone");
     // It takes this process's place, so that signals reach it.
     let error = Command::new(&standalone).args(options).exec();

@@ -8,11 +8,7 @@ use poem_openapi::{
     types::{Example, ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
 };
 use serde_json::{Value, json};
-use shared::{
-    amounts::{BadAmount, Quantity},
-    ids::OrderId,
-    parameter,
-};
+use shared::{amounts::Quantity, ids::OrderId, parameter};
 
 use crate::record::{Order, Status};
 
@@ -126,19 +122,13 @@ impl ParseFromJSON for OrderedItem {
 }
 
 /// How many pieces a line has: at least one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pieces(Quantity);
 
 /// The text is not a number of pieces.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum BadPieces {
-    /// It is no amount at all.
-    #[error(transparent)]
-    Amount(#[from] BadAmount),
-    /// It is none.
-    #[error("a line has at least one piece")]
-    None,
-}
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a line has from 1 to {} pieces", i64::MAX)]
+pub(super) struct BadPieces;
 
 impl Pieces {
     pub(super) fn get(self) -> Quantity {
@@ -150,11 +140,9 @@ impl FromStr for Pieces {
     type Err = BadPieces;
 
     fn from_str(text: &str) -> Result<Self, BadPieces> {
-        let quantity: Quantity = text.parse()?;
-        if quantity == Quantity::ZERO {
-            Err(BadPieces::None)
-        } else {
-            Ok(Self(quantity))
+        match text.parse() {
+            Ok(quantity) if quantity != Quantity::ZERO => Ok(Self(quantity)),
+            _ => Err(BadPieces),
         }
     }
 }
@@ -166,3 +154,17 @@ parameter!(
         ..MetaSchema::new_with_format("integer", "int64")
     }
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_pieces_is_told_the_range_of_a_line() {
+        for bad in ["0", "-2", "+5", "05", "x", "9223372036854775808"] {
+            assert_eq!(bad.parse::<Pieces>(), Err(BadPieces), "{bad}");
+        }
+        assert_eq!(BadPieces.to_string(), "a line has from 1 to 9223372036854775807 pieces");
+        assert_eq!("1".parse(), Ok(Pieces(Quantity::from(1))));
+    }
+}

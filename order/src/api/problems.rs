@@ -1,7 +1,9 @@
 //! What order may refuse, in its answers' words.
 
 use shared::{
-    http::{Catalogue, OVERFLOW, OVERLOADED, Problem, ProblemKind, UNAVAILABLE},
+    catalogue,
+    engine::EngineError,
+    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, Problem, ProblemKind, UNAVAILABLE},
     ids::{ItemId, OrderId},
     protocol::{INSUFFICIENT_CREDIT, OUT_OF_STOCK, UNKNOWN_ITEM, UNKNOWN_USER},
 };
@@ -34,28 +36,50 @@ const UNDECIDED: ProblemKind = ProblemKind::passing("undecided", 503, "The check
 /// Some orders could not be set back.
 pub(super) const ORDERS_BUSY: ProblemKind = ProblemKind::new("orders-busy", 409, "Some orders are being checked out.");
 
-/// What order may refuse.
-pub(super) struct OrderProblems;
+/// Beginning a checkout twice charges once.
+const BEGIN_UNKNOWN: ProblemKind = OUTCOME_UNKNOWN.safe_to_repeat();
 
-impl Catalogue for OrderProblems {
-    const KINDS: &'static [&'static ProblemKind] = &[
-        &UNKNOWN_ORDER,
-        &UNKNOWN_ITEM,
-        &UNKNOWN_USER,
-        &OVERFLOW,
-        &ALREADY_PAID,
-        &BEING_CHECKED_OUT,
-        &TOO_MANY_LINES,
-        &EMPTY_ORDER,
-        &OUT_OF_STOCK,
-        &ITEM_GONE,
-        &INSUFFICIENT_CREDIT,
-        &INTERRUPTED,
-        &DEADLINE_PASSED,
-        &SET_BACK,
-        &ORDERS_BUSY,
-        &UNDECIDED,
-    ];
+catalogue! {
+    /// What creating an order may refuse.
+    CreateProblems: MALFORMED, OUTCOME_UNKNOWN;
+    /// What looking an order up may refuse.
+    FindProblems: MALFORMED, UNKNOWN_ORDER;
+    /// What adding a line may refuse.
+    AddItemProblems:
+        MALFORMED,
+        UNKNOWN_ORDER,
+        UNKNOWN_ITEM,
+        OVERFLOW,
+        ALREADY_PAID,
+        BEING_CHECKED_OUT,
+        TOO_MANY_LINES,
+        OUTCOME_UNKNOWN;
+    /// What a checkout may refuse.
+    CheckoutProblems:
+        MALFORMED,
+        INSUFFICIENT_CREDIT,
+        UNKNOWN_ORDER,
+        UNKNOWN_USER,
+        EMPTY_ORDER,
+        OUT_OF_STOCK,
+        ITEM_GONE,
+        INTERRUPTED,
+        DEADLINE_PASSED,
+        SET_BACK,
+        UNDECIDED,
+        BEGIN_UNKNOWN;
+    /// What creating many orders may refuse.
+    BatchInitProblems: MALFORMED, OVERFLOW, ORDERS_BUSY, OUTCOME_UNKNOWN;
+}
+
+/// A checkout that the engine could not begin, or did and cannot tell.
+pub(super) fn checkout_failed(error: EngineError) -> Problem {
+    let problem = Problem::from(error);
+    if problem.kind == &OUTCOME_UNKNOWN {
+        Problem::new(&BEGIN_UNKNOWN, "ask again; an order is charged once")
+    } else {
+        problem
+    }
 }
 
 pub(super) fn unknown_order(order_id: &OrderId) -> Problem {

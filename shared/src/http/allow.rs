@@ -18,21 +18,24 @@ struct Documented {
 }
 
 /// Adds [`AllowedMethods`] to the errors of what it wraps.
+#[derive(Clone)]
 pub(super) struct Allow {
     paths: Arc<[Documented]>,
 }
 
 impl Allow {
     /// The paths and methods of an OpenAPI document.
-    pub(super) fn documented_in(document: &str) -> Self {
-        let document: Value = serde_json::from_str(document).unwrap_or_default();
+    pub(super) fn documented_in(document: &Value) -> Self {
         let paths = document["paths"].as_object().into_iter().flatten();
         let documented = paths.map(|(path, operations)| {
-            let methods: Vec<String> = operations
+            let mut methods: Vec<String> = operations
                 .as_object()
                 .into_iter()
                 .flat_map(|operations| operations.keys().map(|method| method.to_uppercase()))
                 .collect();
+            if let Some(get) = methods.iter().position(|method| method == "GET") {
+                methods.insert(get + 1, "HEAD".into());
+            }
             Documented {
                 parts: path
                     .split('/')
@@ -82,10 +85,11 @@ impl<E: Endpoint> Endpoint for AllowEndpoint<E> {
         let uri = request.uri().clone();
         let answered = self.inner.call(request).await;
         answered.map_err(|mut error| {
-            if error.status() == StatusCode::METHOD_NOT_ALLOWED
-                && let Some(documented) = self.paths.iter().find(|documented| documented.is(uri.path()))
-            {
-                error.set_data(AllowedMethods(documented.methods.clone()));
+            if error.status() == StatusCode::METHOD_NOT_ALLOWED {
+                let documented = self.paths.iter().find(|documented| documented.is(uri.path()));
+                // What is not in the document is there to be read: health, metrics, the document itself.
+                let methods = documented.map_or_else(|| "GET, HEAD".into(), |documented| documented.methods.clone());
+                error.set_data(AllowedMethods(methods));
             }
             error
         })
@@ -94,18 +98,20 @@ impl<E: Endpoint> Endpoint for AllowEndpoint<E> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn a_path_is_found_by_its_documented_form() {
-        let document = r#"{"paths": {"/a/{id}/b": {"post": {}}, "/a/c": {"get": {}, "delete": {}}}}"#;
-        let allow = Allow::documented_in(document);
+        let document = json!({"paths": {"/a/{id}/b": {"post": {}}, "/a/c": {"get": {}, "delete": {}}}});
+        let allow = Allow::documented_in(&document);
         let methods = |path| {
             let documented = allow.paths.iter().find(|documented| documented.is(path));
             documented.map(|documented| documented.methods.to_string())
         };
         assert_eq!(methods("/a/1/b").as_deref(), Some("POST"));
-        assert_eq!(methods("/a/c").as_deref(), Some("DELETE, GET"));
+        assert_eq!(methods("/a/c").as_deref(), Some("DELETE, GET, HEAD"));
         assert_eq!(methods("/a/1"), None);
         assert_eq!(methods("/a/1/b/c"), None);
     }

@@ -1,13 +1,13 @@
-//! The outermost layer of every service: correlation, one shape for all errors, one count for all
-//! requests.
+//! The outermost layer of every service: correlation, what no service has to look at, one shape for all errors, one
+//! count for all requests.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures::FutureExt;
 use metrics::{Counter, Histogram, counter, histogram};
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
-    http::{HeaderValue, header::ALLOW},
+    http::{HeaderValue, Method, header::ALLOW},
 };
 use poem_openapi::error::ParsePathError;
 use tracing::Instrument;
@@ -15,11 +15,20 @@ use tracing::Instrument;
 use super::{
     allow::AllowedMethods,
     correlation::{CORRELATION_HEADER, CorrelationId},
+    guard::Guard,
     problem::{INTERNAL, MALFORMED, Problem, respond},
 };
 
 /// Wraps a service's routes.
-pub(super) struct Edge;
+pub(super) struct Edge {
+    guard: Arc<Guard>,
+}
+
+impl Edge {
+    pub(super) fn new(guard: Guard) -> Self {
+        Self { guard: guard.into() }
+    }
+}
 
 impl<E: Endpoint> Middleware<E> for Edge {
     type Output = EdgeEndpoint<E>;
@@ -27,6 +36,7 @@ impl<E: Endpoint> Middleware<E> for Edge {
     fn transform(&self, inner: E) -> Self::Output {
         EdgeEndpoint {
             inner,
+            guard: self.guard.clone(),
             metrics: EdgeMetrics::new(),
         }
     }
@@ -34,6 +44,7 @@ impl<E: Endpoint> Middleware<E> for Edge {
 
 pub(super) struct EdgeEndpoint<E> {
     inner: E,
+    guard: Arc<Guard>,
     metrics: EdgeMetrics,
 }
 
@@ -52,13 +63,13 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
         let correlation_id = CorrelationId::accept(request.header(CORRELATION_HEADER));
         let path = request.uri().path().to_owned();
         let span = tracing::info_span!("request", %correlation_id, method = %request.method(), path);
-        let work = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        let work = AssertUnwindSafe(self.guarded(request)).catch_unwind();
         let mut response = correlation_id
             .clone()
             .scope(
                 async {
                     let response = match work.await {
-                        Ok(Ok(response)) => response.into_response(),
+                        Ok(Ok(response)) => response,
                         Ok(Err(error)) => explain(&error, &path),
                         Err(_) => Problem::new(&INTERNAL, "the request could not be served").answer(&path),
                     };
@@ -72,6 +83,26 @@ impl<E: Endpoint> Endpoint for EdgeEndpoint<E> {
             response.headers_mut().insert(CORRELATION_HEADER, value);
         }
         Ok(response)
+    }
+}
+
+impl<E: Endpoint> EdgeEndpoint<E> {
+    /// Serves what the guard admits.
+    async fn guarded(&self, mut request: Request) -> poem::Result<Response> {
+        let path = request.uri().path().to_owned();
+        let admitted = self.guard.admit(&request)?;
+        if let Some(answer) = admitted.preflight(&request) {
+            return Ok(admitted.allow(answer));
+        }
+        // HEAD is a GET whose answer has no body (RFC 9110, 9.3.2); hyper leaves the body out.
+        if request.method() == Method::HEAD {
+            request.set_method(Method::GET);
+        }
+        let answer = match self.inner.call(request).await {
+            Ok(answer) => answer.into_response(),
+            Err(error) => explain(&error, &path),
+        };
+        Ok(admitted.allow(answer))
     }
 }
 
@@ -106,7 +137,7 @@ fn explain(error: &poem::Error, path: &str) -> Response {
     let status = error.status();
     if let Some(parameter) = error.downcast_ref::<ParsePathError>() {
         // poem-openapi names the parameter by its position; the reason says what is allowed.
-        return Problem::new(&MALFORMED, &parameter.reason).answer(path);
+        return Problem::new(&MALFORMED, reason(&parameter.reason)).answer(path);
     }
     if status.as_u16() == MALFORMED.status {
         return Problem::new(&MALFORMED, error.to_string()).answer(path);
@@ -120,4 +151,43 @@ fn explain(error: &poem::Error, path: &str) -> Response {
         response.headers_mut().insert(ALLOW, methods);
     }
     response
+}
+
+/// What is allowed, without the name that the type has in the program, which poem-openapi puts before it.
+fn reason(said: &str) -> &str {
+    said.strip_prefix("failed to parse \"")
+        .and_then(|said| said.split_once("\": "))
+        .map_or(said, |(_, reason)| reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use poem_openapi::types::ParseFromParameter;
+
+    use super::*;
+    use crate::{
+        amounts::{Credits, Quantity},
+        bulk::RecordCount,
+        ids::ItemId,
+    };
+
+    #[test]
+    fn a_refused_parameter_names_no_type_of_the_program() {
+        fn said<T: ParseFromParameter>(text: &str) -> String {
+            let refused = T::parse_from_parameter(text).err().expect("a refusal");
+            reason(refused.message()).to_owned()
+        }
+        let most = i64::MAX;
+        assert_eq!(
+            said::<Quantity>("-1"),
+            format!("an amount is a whole number from 0 to {most}")
+        );
+        assert_eq!(
+            said::<Credits>("+1"),
+            format!("an amount is a whole number from 0 to {most}")
+        );
+        assert!(said::<RecordCount>("x").starts_with("the number of records is"));
+        assert!(said::<ItemId>("").starts_with("an id is"));
+        assert_eq!(reason("anything else"), "anything else");
+    }
 }

@@ -1,25 +1,35 @@
 //! What every service's HTTP side shares: the edge, health, metrics, documentation, and the server.
 
+mod acceptor;
 mod admission;
 mod allow;
 mod correlation;
+mod document;
 mod edge;
+mod guard;
 mod internal;
+mod origin;
 mod parameter;
 mod problem;
+mod progress;
 mod readiness;
+mod server;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
-use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, Server, endpoint::make, listener::TcpAcceptor};
+use bytes::Bytes;
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::make, get};
 use poem_openapi::{OpenApi, OpenApiService};
-use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
-use self::{admission::Admission, allow::Allow, edge::Edge, readiness::readiness};
+use self::{
+    acceptor::Acceptor, admission::Admission, allow::Allow, document::Documentation, edge::Edge, guard::Guard,
+    readiness::readiness,
+};
 pub use self::{
     correlation::{CORRELATION_HEADER, CorrelationId},
     internal::{BadLine, InternalRoutes, ReplyLines},
+    origin::{AllowedOrigins, BadOrigin},
     problem::{
         COMMON, Catalogue, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PROBLEM_JSON, Problem,
         ProblemKind, Refused, UNAVAILABLE,
@@ -28,31 +38,27 @@ pub use self::{
 };
 use crate::telemetry::Telemetry;
 
-/// How long a stopping server waits for the requests that it is serving.
-const STOP_PATIENCE: Duration = Duration::from_secs(15);
-/// How many connections may wait to be accepted; the system may allow fewer. Where there is no room, a caller believes
-/// that it is connected and sends in vain: measured, one among thousands then heard nothing for three seconds.
-const BACKLOG: u32 = 16_384;
-/// How long a connection may send nothing.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-
 /// The public side of a service: its API below `roots`, documentation, health and metrics.
 ///
 /// The API serves at most `most_calls` calls at once. The rest is answered however many there are: a service that
-/// has much to do is not ill.
+/// has much to do is not ill. From `stop` on it says that it is not ready.
 pub fn public_routes<A: OpenApi + 'static>(
     api: OpenApiService<A, ()>,
     roots: &[&str],
     vitals: Vec<Vitals>,
     telemetry: Telemetry,
     most_calls: u32,
+    stop: CancellationToken,
 ) -> Route {
+    let Documentation { document, page } = Documentation::of(&api);
+    let allow = Allow::documented_in(&document);
+    let page = Route::new().at("/", get(text_endpoint("text/html; charset=utf-8", page)));
+    let document = get(text_endpoint("application/json", document.to_string()));
     let fixed = Route::new()
-        .nest("/docs", api.swagger_ui())
-        .at("/openapi.json", api.spec_endpoint())
-        .nest("/health", health_routes(vitals))
-        .at("/metrics", metrics_endpoint(telemetry));
-    let allow = Allow::documented_in(&api.spec());
+        .nest("/docs", page.with(allow.clone()))
+        .at("/openapi.json", document.with(allow.clone()))
+        .nest("/health", health_routes(vitals, stop).with(allow.clone()))
+        .at("/metrics", get(metrics_endpoint(telemetry)).with(allow.clone()));
     let api = api.into_endpoint().with(allow).with(Admission::of(most_calls as usize));
     let api = Arc::new(api);
     roots
@@ -60,15 +66,23 @@ pub fn public_routes<A: OpenApi + 'static>(
         .fold(fixed, |routes, root| routes.nest_no_strip(root, api.clone()))
 }
 
-fn health_routes(vitals: Vec<Vitals>) -> Route {
+fn text_endpoint(content_type: &'static str, text: String) -> impl Endpoint<Output = Response> {
+    let text = Bytes::from(text);
+    make(move |_| {
+        let answer = Response::builder().content_type(content_type).body(text.clone());
+        async move { answer }
+    })
+}
+
+fn health_routes(vitals: Vec<Vitals>, stop: CancellationToken) -> Route {
     let vitals: Arc<[Vitals]> = vitals.into();
-    Route::new().at("/live", make(|_| async { "live\n" })).at(
-        "/ready",
-        make(move |_| {
-            let vitals = vitals.clone();
-            async move { readiness(&vitals).await }
-        }),
-    )
+    let ready = make(move |_| {
+        let (vitals, stop) = (vitals.clone(), stop.clone());
+        async move { readiness(&vitals, &stop).await }
+    });
+    Route::new()
+        .at("/live", get(make(|_| async { "live\n" })))
+        .at("/ready", get(ready))
 }
 
 fn metrics_endpoint(telemetry: Telemetry) -> impl Endpoint {
@@ -82,22 +96,9 @@ fn metrics_endpoint(telemetry: Telemetry) -> impl Endpoint {
     })
 }
 
-/// As tokio's own `bind`, with room for more callers that come at once.
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
-    // A port whose last connections are still being forgotten may be taken again.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
 /// A socket that is bound and not yet served.
 pub struct Bound {
-    acceptor: TcpAcceptor,
+    acceptor: Acceptor,
     address: SocketAddr,
 }
 
@@ -125,14 +126,9 @@ impl Bound {
         if !address.ip().is_loopback() && !allow_remote {
             return Err(BindError::Remote(address));
         }
-        // Every connection is an open file. The usual limit is for programs that use select(2); ours may be raised.
-        if let Err(cause) = rlimit::increase_nofile_limit(u64::MAX) {
-            tracing::warn!(%cause, "the number of open files stays as it was");
-        }
         let refused = |cause| BindError::Refused { address, cause };
-        let listener = listen(address).map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
-        let acceptor = TcpAcceptor::from_tokio(listener).map_err(refused)?;
+        let acceptor = Acceptor::bind(address).map_err(refused)?;
+        let address = acceptor.address().map_err(refused)?;
         Ok(Self { acceptor, address })
     }
 
@@ -142,19 +138,17 @@ impl Bound {
         self.address
     }
 
-    /// Serves until `stop`, then finishes what is being served.
-    ///
-    /// # Errors
-    /// What the operating system said when the socket failed.
-    pub async fn serve<E>(self, routes: E, stop: CancellationToken) -> std::io::Result<()>
+    /// Serves until `stop`, then finishes what is being served. Pages of `origins` may call.
+    pub async fn serve<E>(self, routes: E, origins: AllowedOrigins, stop: CancellationToken)
     where
         E: IntoEndpoint,
         E::Endpoint: 'static,
     {
-        let served = routes.into_endpoint().with(Edge);
-        Server::new_with_acceptor(self.acceptor)
-            .idle_timeout(IDLE_TIMEOUT)
-            .run_with_graceful_shutdown(served, stop.cancelled_owned(), Some(STOP_PATIENCE))
-            .await
+        let guard = Guard {
+            origins,
+            stop: stop.clone(),
+        };
+        let served = routes.into_endpoint().with(Edge::new(guard));
+        server::serve(self.acceptor, served, stop).await;
     }
 }

@@ -51,6 +51,15 @@ impl ProblemKind {
             retry_after: Some(seconds),
         }
     }
+
+    /// This kind, where asking again after a second cannot make the change twice.
+    #[must_use]
+    pub const fn safe_to_repeat(self) -> Self {
+        Self {
+            retry_after: Some(1),
+            ..self
+        }
+    }
 }
 
 /// The request's path or a parameter is not of the documented form.
@@ -69,16 +78,34 @@ pub const UNAVAILABLE: ProblemKind = ProblemKind::passing(
     "A part of the system is not available; nothing was changed.",
     1,
 );
-/// The store went away in the middle.
-pub const OUTCOME_UNKNOWN: ProblemKind = ProblemKind::passing(
+/// The store went away in the middle of a change. Asking again would make it twice where it is in force, so nobody is
+/// told to: see [`ProblemKind::safe_to_repeat`].
+pub const OUTCOME_UNKNOWN: ProblemKind = ProblemKind::new(
     "outcome-unknown",
     503,
     "The store went away in the middle: the change may or may not be in force.",
-    1,
 );
+/// A web page asks that may not, or the request was meant for another host.
+pub(super) const FOREIGN_ORIGIN: ProblemKind = ProblemKind::new(
+    "foreign-origin",
+    403,
+    "The request is from a web page that may not call.",
+);
+/// The path and query are too long.
+pub(super) const URI_TOO_LONG: ProblemKind = ProblemKind::new("uri-too-long", 414, "The path is too long.");
+/// The header's fields are too large.
+pub(super) const HEAD_TOO_LARGE: ProblemKind =
+    ProblemKind::new("head-too-large", 431, "The request's header is too large.");
 
 /// What every operation may answer, whatever it does.
-pub const COMMON: [&ProblemKind; 5] = [&MALFORMED, &OVERLOADED, &INTERNAL, &UNAVAILABLE, &OUTCOME_UNKNOWN];
+pub const COMMON: [&ProblemKind; 6] = [
+    &FOREIGN_ORIGIN,
+    &URI_TOO_LONG,
+    &OVERLOADED,
+    &HEAD_TOO_LARGE,
+    &INTERNAL,
+    &UNAVAILABLE,
+];
 
 /// One occurrence of an error.
 #[derive(Debug, Clone)]
@@ -147,10 +174,15 @@ pub(super) struct ProblemBody {
     /// The HTTP status.
     status: u16,
     /// What happened this time.
-    detail: String,
+    #[oai(skip_serializing_if_is_none)]
+    detail: Option<String>,
     /// The path that was asked for.
-    instance: String,
+    #[oai(skip_serializing_if_is_none)]
+    instance: Option<String>,
 }
+
+/// The longest path that an answer repeats, in bytes. The client knows what it has asked for.
+const MOST_INSTANCE: usize = 1_024;
 
 /// Builds an error's answer from its parts.
 pub(super) fn respond(
@@ -165,8 +197,8 @@ pub(super) fn respond(
         problem_type: problem_type.into(),
         title: title.into(),
         status,
-        detail: detail.into(),
-        instance: instance.into(),
+        detail: Some(detail.into()),
+        instance: (instance.len() <= MOST_INSTANCE).then(|| instance.into()),
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let builder = Response::builder().status(status).content_type(PROBLEM_JSON);
@@ -177,10 +209,25 @@ pub(super) fn respond(
     .body(body.to_json_string())
 }
 
-/// The errors that an operation may answer, for its documentation.
+/// The errors that one operation may answer: no others, and no fewer.
 pub trait Catalogue: Send + Sync + 'static {
     /// The kinds, besides [`COMMON`].
     const KINDS: &'static [&'static ProblemKind];
+}
+
+/// Makes catalogues: `catalogue! { /// Docs. Name: A, B }` is a type `Name` that lists the kinds `A` and `B`.
+#[macro_export]
+macro_rules! catalogue {
+    ($($(#[$docs:meta])* $name:ident: $($kind:path),* $(,)?;)+) => {
+        $(
+            $(#[$docs])*
+            pub(crate) struct $name;
+
+            impl $crate::http::Catalogue for $name {
+                const KINDS: &'static [&'static $crate::http::ProblemKind] = &[$(&$kind),*];
+            }
+        )+
+    };
 }
 
 /// An error answer of an operation that documents the kinds of `C`.
@@ -189,10 +236,20 @@ pub struct Refused<C> {
     catalogue: PhantomData<fn() -> C>,
 }
 
-impl<C, P: Into<Problem>> From<P> for Refused<C> {
+impl<C: Catalogue, P: Into<Problem>> From<P> for Refused<C> {
     fn from(problem: P) -> Self {
+        let problem = problem.into();
+        // What an operation answers and what its document says are one list.
+        let is_documented = COMMON.iter().chain(C::KINDS).any(|kind| *kind == problem.kind);
+        debug_assert!(is_documented, "undocumented: {problem:?}");
+        if !is_documented {
+            tracing::error!(
+                slug = problem.kind.slug,
+                "an operation answers what its document does not say"
+            );
+        }
         Self {
-            problem: problem.into(),
+            problem,
             catalogue: PhantomData,
         }
     }

@@ -1,4 +1,5 @@
 use poem::{IntoResponse, Response, http::StatusCode};
+use tokio_util::sync::CancellationToken;
 
 use crate::{engine::Health, store::Store};
 
@@ -23,8 +24,13 @@ impl Vitals {
     }
 }
 
-/// 200 if all is well; else 503 and what is not, a line a service.
-pub(super) async fn readiness(vitals: &[Vitals]) -> Response {
+/// 200 if all is well and nobody has said `stop`; else 503 and what is not well, a line a service.
+pub(super) async fn readiness(vitals: &[Vitals], stop: &CancellationToken) -> Response {
+    if stop.is_cancelled() {
+        return "stopping\n"
+            .with_status(StatusCode::SERVICE_UNAVAILABLE)
+            .into_response();
+    }
     let checked = futures::future::join_all(vitals.iter().map(Vitals::check)).await;
     let ill: String = checked.into_iter().filter_map(Result::err).collect();
     if ill.is_empty() {

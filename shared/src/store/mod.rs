@@ -7,6 +7,7 @@
 //! - the shared reader is fred's, reconnects as it likes, and carries nothing but reads.
 
 mod lane;
+mod url;
 pub(crate) mod wire;
 
 use std::{fs, ops::RangeInclusive, path::PathBuf, time::Duration};
@@ -20,12 +21,13 @@ use fred::{
     interfaces::{ClientLike, KeysInterface, SortedSetsInterface},
     types::{
         ClusterHash, CustomCommand,
-        config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, ServerConfig},
+        config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy},
     },
     util::redis_keyslot,
 };
 
 pub(crate) use self::lane::{ConnectError, LanePool, LaneServer, Redirect, time};
+pub use self::url::redacted;
 use crate::{
     clock::Timestamp,
     engine::{EngineError, Record},
@@ -40,7 +42,12 @@ pub(crate) const CLAIM: &str = "holdfast";
 #[derive(Debug, Clone, Args)]
 pub struct StoreConfig {
     /// Where the service's Redis is: redis://, redis-sentinel://, redis-cluster:// or redis+unix://.
-    #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379")]
+    #[arg(
+        long,
+        env = "REDIS_URL",
+        hide_env_values = true,
+        default_value = "redis://127.0.0.1:6379"
+    )]
     pub redis_url: String,
     /// A file that holds the Redis password (a trailing line end is ignored).
     #[arg(long, env = "REDIS_PASSWORD_FILE")]
@@ -104,7 +111,7 @@ impl Store {
     /// Prepares the connections; opens none that the caller would have to wait for.
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let timeout = Duration::from_millis(config.redis_timeout_ms);
-        let mut redis = redis_config(&config.redis_url)?;
+        let mut redis = url::redis_config(&config.redis_url)?;
         if let Some(path) = &config.redis_password_file {
             let password = fs::read_to_string(path)
                 .map_err(|cause| StoreError::Settings(format!("{}: {cause}", path.display())))?;
@@ -264,17 +271,6 @@ impl Store {
             }
             tokio::time::sleep(PAUSE).await;
         }
-    }
-}
-
-/// Where the URL points to. A socket's path is taken to the letter: fred would leave it percent-encoded.
-fn redis_config(url: &str) -> Result<Config, StoreError> {
-    match url.strip_prefix("redis+unix://") {
-        Some(path) => Ok(Config {
-            server: ServerConfig::new_unix_socket(path),
-            ..Config::default()
-        }),
-        None => Config::from_url(url).map_err(|cause| StoreError::Settings(cause.to_string())),
     }
 }
 

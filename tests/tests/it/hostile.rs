@@ -49,7 +49,7 @@ async fn whatever_is_sent_is_refused_or_answered_and_the_next_one_is_served() {
             ("no HTTP", "\u{1}\u{2}\u{3} what?\r\n\r\n".to_owned()),
             (
                 "a path of a megabyte",
-                format!("GET /stock/find/{long} HTTP/1.1\r\nHost: x\r\n\r\n"),
+                format!("GET /stock/find/{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
             ),
             (
                 "a header of a megabyte",
@@ -62,16 +62,16 @@ async fn whatever_is_sent_is_refused_or_answered_and_the_next_one_is_served() {
             ("no host, HTTP/1.0", "GET /nowhere HTTP/1.0\r\n\r\n".into()),
             (
                 "a body of a length below zero",
-                "POST /stock/item/create/1 HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n".into(),
+                "POST /stock/item/create/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n".into(),
             ),
             (
                 "two lengths",
-                "POST /stock/item/create/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"
+                "POST /stock/item/create/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"
                     .into(),
             ),
             (
                 "a chunk that is none",
-                "POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".into(),
+                "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".into(),
             ),
         ] {
             for address in [public, internal] {
@@ -80,7 +80,7 @@ async fn whatever_is_sent_is_refused_or_answered_and_the_next_one_is_served() {
             }
         }
         is_refused(
-            &send(public, b"GET /stock/find/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n").await,
+            &send(public, b"GET /stock/find/\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n").await,
             "bytes that are no text",
         );
     }
@@ -136,8 +136,8 @@ async fn requests_in_one_piece_are_answered_in_order() {
     const REQUESTS: usize = 500;
     let deployment = Deployment::start(Setup::default()).await;
     let item = deployment.client.item(1, 0).await;
-    let add = format!("POST /stock/add/{item}/1 HTTP/1.1\r\nHost: x\r\n\r\n");
-    let find = format!("GET /stock/find/{item} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let add = format!("POST /stock/add/{item}/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let find = format!("GET /stock/find/{item} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let answers = send(deployment.stock[0].public, (add.repeat(REQUESTS) + &find).as_bytes()).await;
     assert_eq!(answers.matches("HTTP/1.1 200").count(), REQUESTS + 1);
     assert!(answers.contains(&format!("has {REQUESTS} pieces")), "{answers:.300}");
@@ -162,7 +162,7 @@ async fn slow_clients_keep_nobody_waiting() {
     // One that goes on in the end is served, too.
     let patient = slow.last_mut().expect("a client");
     patient
-        .write_all(b" x\r\nConnection: close\r\n\r\n")
+        .write_all(b" localhost\r\nConnection: close\r\n\r\n")
         .await
         .expect("the rest");
     let mut answer = String::new();

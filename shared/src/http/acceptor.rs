@@ -1,0 +1,113 @@
+//! Taking connections, within a bound, and patiently where no more files can be opened.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::{Instant, sleep_until},
+};
+
+/// How many connections may wait to be accepted; the system may allow fewer. Where there is no room, a caller believes
+/// that it is connected and sends in vain: measured, one among thousands then heard nothing for three seconds.
+const BACKLOG: u32 = 16_384;
+/// How many connections may be open. Each costs about 10 kB while it is idle.
+const MOST_CONNECTIONS: usize = 16_384;
+/// How many open files are for everything else: the stores, the log, calls to other services.
+const FILES_KEPT: u64 = 64;
+/// How long nothing is accepted after the system has refused it.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A socket that listens.
+pub(super) struct Acceptor {
+    listener: TcpListener,
+    most: usize,
+    is_refused: bool,
+    resume: Instant,
+}
+
+impl Acceptor {
+    /// Listens, as tokio's own `bind`, with room for more callers that come at once.
+    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        // A port whose last connections are still being forgotten may be taken again.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(Self {
+            listener: socket.listen(BACKLOG)?,
+            most: most_connections(open_files()),
+            is_refused: false,
+            resume: Instant::now(),
+        })
+    }
+
+    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// How many connections may be open at once. One more waits.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// The next connection. May be dropped and called again.
+    pub(super) async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        loop {
+            if self.is_refused {
+                sleep_until(self.resume).await;
+            }
+            match self.listener.accept().await {
+                Ok(accepted) => {
+                    if std::mem::take(&mut self.is_refused) {
+                        tracing::info!("connections are accepted again");
+                    }
+                    return accepted;
+                }
+                Err(error) if concerns_one_connection(&error) => {}
+                Err(error) => {
+                    // It comes again at once, so it is said once.
+                    if !std::mem::replace(&mut self.is_refused, true) {
+                        tracing::error!(%error, "no connection can be accepted");
+                    }
+                    self.resume = Instant::now() + PAUSE;
+                }
+            }
+        }
+    }
+}
+
+/// How many files the process may open, after it has asked for more: the usual limit is for programs that use select(2).
+fn open_files() -> u64 {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|cause| {
+        tracing::warn!(%cause, "the number of open files stays as it was");
+        rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024)
+    })
+}
+
+fn most_connections(open_files: u64) -> usize {
+    let room = open_files.saturating_sub(FILES_KEPT).max(1);
+    usize::try_from(room).map_or(MOST_CONNECTIONS, |room| room.min(MOST_CONNECTIONS))
+}
+
+/// A caller that has gone before it was accepted is no trouble of ours (accept(2), "Error handling").
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_room_for_the_other_files() {
+        assert_eq!(most_connections(1_024), 960);
+        assert_eq!(most_connections(u64::MAX), MOST_CONNECTIONS);
+        assert_eq!(most_connections(10), 1);
+    }
+}
