@@ -48,7 +48,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
-    /// Fuzz every service by its OpenAPI document.
+    /// Fuzz every service by its OpenAPI document, and let clients make a purchase from it alone.
     Fuzz,
     /// Install what is missing, build, and measure how fast checkouts are.
     Bench {
