@@ -18,7 +18,7 @@ pub struct ServerConfig {
     /// How many public calls are served at once. One more is refused at once.
     #[arg(long, env = "MAX_CALLS", default_value_t = 2_048, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_calls: u32,
-    /// Web pages of which origins may call, besides our own: https://shop.example, separated by commas.
+    /// Web pages of which origins may call, besides our own: <https://shop.example>, separated by commas.
     #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", hide_default_value = true)]
     pub allowed_origins: AllowedOrigins,
 }

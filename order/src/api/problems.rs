@@ -157,3 +157,21 @@ fn rejected(order_id: &OrderId, rejection: &Rejection) -> Problem {
 fn undone(order_id: &OrderId) -> String {
     format!("the checkout of order {order_id} was undone; it can be tried anew")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkout_whose_beginning_is_unknown_may_be_repeated() {
+        let lost = || EngineError::OutcomeUnknown("the answer never came".into());
+        let answer = checkout_failed(lost()).answer("/");
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.header("Retry-After"), Some("1"));
+        assert_eq!(
+            Problem::from(lost()).answer("/").header("Retry-After"),
+            None,
+            "as addItem answers"
+        );
+    }
+}

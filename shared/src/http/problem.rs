@@ -320,3 +320,24 @@ fn describe(status: u16, kinds: &[&ProblemKind]) -> MetaResponse {
         headers: waits.then_some(retry_after).into_iter().collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_to_repeat_what_may_have_happened() {
+        let lost = || Problem::from(EngineError::OutcomeUnknown("the answer never came".into()));
+        assert!(lost().answer("/").header("Retry-After").is_none());
+        let unchanged = Problem::from(EngineError::Unavailable("it is away".into()));
+        assert_eq!(unchanged.answer("/").header("Retry-After"), Some("1"));
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_too_long_is_not_repeated_to_who_has_sent_it() {
+        let long = "/".repeat(MOST_INSTANCE + 1);
+        let told = |path| respond(404, "about:blank", "Not Found", "", path, None);
+        let body = told(&long).into_body().into_string().await.expect("a body");
+        assert!(!body.contains("instance"), "{body}");
+    }
+}

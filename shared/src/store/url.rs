@@ -101,7 +101,7 @@ mod tests {
             "redis+tls://:s3cret@host:6379",
             "REDIS://:s3cret@host:6379",
             "redis://:s3cret@host:99999",
-            "redis://:s3cret@host:6379/s3cret/1",
+            "redis://:s3cret@host:6379/0/1",
             "s3cret",
             "",
         ] {

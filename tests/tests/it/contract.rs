@@ -70,7 +70,7 @@ pub(crate) async fn stocks_calls(client: &Client) {
         post(unknown.into(), 404, "unknown-item").await;
     }
     refused(client, Method::GET, "/stock/find/nobody", 404, "unknown-item").await;
-    for amount in ["-1", "1.5", "x", "9223372036854775808", "%20"] {
+    for amount in ["-1", "1.5", "x", "9223372036854775808", "%20", "+5", "%2B5", "05", "-0"] {
         post(format!("/stock/add/{item}/{amount}"), 400, "malformed").await;
         post(format!("/stock/subtract/{item}/{amount}"), 400, "malformed").await;
         post(format!("/stock/item/create/{amount}"), 400, "malformed").await;
@@ -93,6 +93,7 @@ pub(crate) async fn stocks_calls(client: &Client) {
     for absurd in [
         "/stock/batch_init/5000001/1/1",
         "/stock/batch_init/-1/1/1",
+        "/stock/batch_init/+1/1/1",
         "/stock/batch_init/1/-1/1",
         "/stock/batch_init/x/1/1",
     ] {
@@ -125,7 +126,7 @@ pub(crate) async fn payments_calls(client: &Client) {
         post(unknown.into(), 404, "unknown-user").await;
     }
     refused(client, Method::GET, "/payment/find_user/nobody", 404, "unknown-user").await;
-    for amount in ["-1", "1.5", "x", "9223372036854775808"] {
+    for amount in ["-1", "1.5", "x", "9223372036854775808", "+5", "05", "-0"] {
         post(format!("/payment/add_funds/{user}/{amount}"), 400, "malformed").await;
         post(format!("/payment/pay/{user}/{amount}"), 400, "malformed").await;
     }
@@ -172,8 +173,15 @@ pub(crate) async fn orders_calls(client: &Client) {
     post(format!("/orders/addItem/nobody/{item}/1"), 404, "unknown-order").await;
     post(format!("/orders/addItem/{open}/nobody/1"), 404, "unknown-item").await;
     post(format!("/orders/addItem/{open}/{dear}/2"), 409, "overflow").await;
-    for quantity in ["0", "-1", "x", "1.5", "9223372036854775808"] {
-        post(format!("/orders/addItem/{open}/{item}/{quantity}"), 400, "malformed").await;
+    for quantity in ["0", "-2", "x", "1.5", "9223372036854775808", "+5", "05"] {
+        let path = format!("/orders/addItem/{open}/{item}/{quantity}");
+        let answer = client.post(&path).await;
+        assert_refused(&answer, &path, 400, "malformed");
+        assert_eq!(
+            answer.json()["detail"],
+            "a line has from 1 to 9223372036854775807 pieces",
+            "{path}"
+        );
     }
     post("/orders/checkout/nobody".into(), 404, "unknown-order").await;
     post("/orders/create/a%20b".into(), 400, "malformed").await;
@@ -196,6 +204,7 @@ pub(crate) async fn orders_calls(client: &Client) {
     for absurd in [
         "/orders/batch_init/5000001/1/1/1",
         "/orders/batch_init/1/0/1/1",
+        "/orders/batch_init/1/01/1/1",
         "/orders/batch_init/1/1/0/1",
     ] {
         post(absurd.into(), 400, "malformed").await;
@@ -223,13 +232,20 @@ async fn every_service_serves_its_documents_and_health() {
         for (path, operations) in paths {
             for (method, operation) in operations.as_object().expect("operations") {
                 assert!(operation["summary"].is_string(), "{method} {path}");
-                for status in ["400", "429", "500", "503"] {
+                for status in ["403", "414", "429", "431", "500", "503"] {
                     let content = &operation["responses"][status]["content"];
                     assert!(
                         content["application/problem+json"].is_object(),
                         "{method} {path} {status}"
                     );
                 }
+                // Where nothing can be wrong with a parameter, nothing is said of it.
+                let takes_parameters = path.contains('{');
+                assert_eq!(
+                    operation["responses"]["400"].is_object(),
+                    takes_parameters,
+                    "{method} {path}"
+                );
             }
         }
         let unknown = client.get("/nothing/here").await;

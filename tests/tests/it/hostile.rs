@@ -11,7 +11,7 @@ use tokio::{
 };
 
 /// Sends bytes and returns what comes back until the server closes the connection, or says nothing for a while.
-async fn send(address: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) async fn send(address: SocketAddr, bytes: &[u8]) -> String {
     const SILENCE: Duration = Duration::from_millis(500);
     let mut stream = TcpStream::connect(address).await.expect("the service listens");
     // The server may close the connection before it has read all of it.

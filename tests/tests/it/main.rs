@@ -1,6 +1,7 @@
 //! Tests of the running system. One binary, one module a topic.
 
 mod audit;
+mod clients;
 mod clocks;
 mod compose;
 mod consistency;
@@ -14,4 +15,6 @@ mod recovery;
 mod saga;
 mod standalone;
 mod standalone_stores;
+mod stopping;
+mod surface;
 mod topologies;
