@@ -13,7 +13,7 @@ use futures::future::join_all;
 use poem::{Endpoint, EndpointExt, Route};
 use shared::{
     engine::EngineError,
-    http::{Bound, InternalRoutes},
+    http::{AllowedOrigins, Bound, InternalRoutes},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -58,7 +58,7 @@ fn routes() -> Route {
 fn serve(at: SocketAddr, routes: impl Endpoint + 'static) -> (SocketAddr, DropGuard) {
     let socket = Bound::bind(at, false).expect("a free address");
     let (address, stop) = (socket.address(), CancellationToken::new());
-    tokio::spawn(socket.serve(routes, stop.clone()));
+    tokio::spawn(socket.serve(routes, AllowedOrigins::default(), stop.clone()));
     (address, stop.drop_guard())
 }
 
