@@ -97,6 +97,12 @@ impl Service {
         self.process = spawn(self.name, &self.settings);
     }
 
+    /// Which service it is.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// All that the service has logged, its earlier processes included.
     #[must_use]
     pub fn logs(&self) -> String {

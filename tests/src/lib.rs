@@ -15,6 +15,7 @@ mod process;
 mod proxy;
 mod redis;
 mod shop;
+pub mod stop;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},

@@ -2,6 +2,7 @@ use std::{
     fs::File,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::OnceLock,
 };
 
 use tempfile::NamedTempFile;
@@ -29,7 +30,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program with its log in a file.
+    /// Starts a program with its log in a file. It ends when the thread that starts it does.
     ///
     /// # Panics
     /// Where it cannot be started.
@@ -37,7 +38,7 @@ impl Process {
     pub fn spawn(name: &str, command: &mut Command) -> Self {
         let log = NamedTempFile::new().expect("a file for the log");
         let output = |file: &NamedTempFile| Stdio::from(file.reopen().expect("the log again"));
-        let child = command
+        let child = tied(command)
             .stdin(Stdio::null())
             .stdout(output(&log))
             .stderr(output(&log))
@@ -92,6 +93,11 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// How the program has ended, where it is no longer there.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
     /// How much memory the program has in use.
     ///
     /// # Panics
@@ -107,6 +113,15 @@ impl Process {
         kibibytes * 1_024
     }
 
+    /// The last lines that the program has logged.
+    #[must_use]
+    pub fn log_end(&self) -> String {
+        const LINES: usize = 20;
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
+    }
+
     /// All that the program has logged.
     #[must_use]
     pub fn log(&self) -> String {
@@ -118,14 +133,39 @@ impl Process {
     }
 }
 
+/// The same command, which is killed when the thread that starts it ends, however that happens: what a test or the
+/// fault runner has started must not outlive it. Where `setpriv` of util-linux is not there, it may.
+fn tied(command: &Command) -> Command {
+    static CAN_BE_TIED: OnceLock<bool> = OnceLock::new();
+    let is_possible = *CAN_BE_TIED.get_or_init(|| {
+        let tried = Command::new("setpriv").args(["--pdeathsig", "KILL", "true"]).status();
+        tried.is_ok_and(|status| status.success())
+    });
+    let mut tied = if is_possible {
+        let mut tied = Command::new("setpriv");
+        tied.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program());
+        tied
+    } else {
+        Command::new(command.get_program())
+    };
+    tied.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => tied.env(name, value),
+            None => tied.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        tied.current_dir(folder);
+    }
+    tied
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
-            let end = &lines[lines.len().saturating_sub(20)..];
-            eprintln!("--- the end of {}'s log\n{}", self.name, end.join("\n"));
+            eprintln!("--- the end of {}'s log\n{}", self.name, self.log_end());
         }
     }
 }

@@ -1,4 +1,8 @@
-use std::{net::SocketAddr, process::Command, time::Duration};
+use std::{
+    net::SocketAddr,
+    process::{Command, ExitStatus},
+    time::Duration,
+};
 
 use tempfile::TempDir;
 use tokio::{
@@ -94,6 +98,22 @@ impl RedisServer {
     /// Stops it from running, so that it hangs, or lets it go on: STOP, CONT.
     pub fn signal(&self, signal: &str) {
         self.process.signal(signal);
+    }
+
+    /// How it has ended, where it is no longer there.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.process.has_ended()
+    }
+
+    /// How many bytes it has in use, by its own account: what its `maxmemory` is compared with.
+    ///
+    /// # Panics
+    /// Where it does not tell.
+    pub async fn used_memory(&self) -> u64 {
+        let told = self.run(&["INFO", "memory"]).await;
+        let used = told.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        used.and_then(|used| used.trim().parse().ok())
+            .expect("a number of bytes")
     }
 
     /// Where it listens.

@@ -2,7 +2,7 @@ use std::{path::Path, process::Command};
 
 use crate::{
     redis::ensure_redis,
-    run::{cargo, debug_binary, release_binary, run, target},
+    run::{become_command, cargo, debug_binary, release_binary, run, target},
 };
 
 /// The load generator, what it measures, and the auditor that every run ends with.
@@ -40,5 +40,5 @@ pub(crate) fn bench(dev: bool, options: &[String]) -> anyhow::Result<()> {
             command.arg(option).arg(target().join("bench").join(file));
         }
     }
-    run(command.args(options))
+    become_command(command.args(options))
 }

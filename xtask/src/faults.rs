@@ -2,7 +2,7 @@ use std::process::Command;
 
 use crate::{
     redis::ensure_redis,
-    run::{cargo, debug_binary, run},
+    run::{become_command, cargo, debug_binary, run},
 };
 
 /// Builds the services and the fault runner, and lets the one break the others.
@@ -12,5 +12,5 @@ use crate::{
 pub(crate) fn faults(options: &[String]) -> anyhow::Result<()> {
     ensure_redis()?;
     run(cargo().args(["build", "--quiet", "--workspace", "--bins"]))?;
-    run(Command::new(debug_binary("faults")).args(options))
+    become_command(Command::new(debug_binary("faults")).args(options))
 }

@@ -1,6 +1,6 @@
 //! Running programs, and saying which one failed.
 
-use std::{ffi::OsStr, path::PathBuf, process::Command};
+use std::{ffi::OsStr, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
 use anyhow::{Context, bail};
 
@@ -29,12 +29,7 @@ pub(crate) fn target() -> PathBuf {
 /// # Errors
 /// Where it cannot be started or says that it failed.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    let program = command.get_program().to_owned();
-    let words: Vec<_> = std::iter::once(&*program)
-        .chain(command.get_args())
-        .map(OsStr::to_string_lossy)
-        .collect();
-    let line = words.join(" ");
+    let line = line(command);
     let status = command
         .status()
         .with_context(|| format!("`{line}` cannot be started"))?;
@@ -42,6 +37,25 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
         bail!("`{line}` failed ({status})");
     }
     Ok(())
+}
+
+/// Becomes a command, for one that goes on for long: a signal to this process then ends it, and not only its parent.
+/// Never returns where it can be started.
+///
+/// # Errors
+/// Where it cannot.
+pub(crate) fn become_command(command: &mut Command) -> anyhow::Result<()> {
+    let error = command.exec();
+    Err(error).with_context(|| format!("`{}` cannot be started", line(command)))
+}
+
+/// A command as it would be typed.
+fn line(command: &Command) -> String {
+    let words: Vec<_> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(OsStr::to_string_lossy)
+        .collect();
+    words.join(" ")
 }
 
 /// Whether a program is there: it is asked for its version.

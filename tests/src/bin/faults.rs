@@ -9,7 +9,10 @@ use std::{
 };
 
 use clap::Parser;
-use tests::faults::{self, Outcome, schedule::Schedule};
+use tests::{
+    faults::{self, Outcome, schedule::Schedule},
+    stop::{self, Stopped},
+};
 
 /// Seeds that once broke a promise. They are always run.
 const KEPT_SEEDS: &str = include_str!("kept-seeds.txt");
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let started = Instant::now();
+    let stopped = stop::on_a_signal();
     let total = Mutex::new(Outcome::default());
     let count = seeds.len();
     let waiting = Mutex::new(seeds.into_iter());
@@ -58,21 +62,38 @@ fn main() -> ExitCode {
                     let Some(seed) = waiting.lock().expect("no holder panics").next() else {
                         return;
                     };
-                    let outcome = run(seed, length, &options.keep.join(seed.to_string()));
+                    let Some(outcome) = run(seed, length, &options.keep.join(seed.to_string()), stopped.clone()) else {
+                        return;
+                    };
                     report(seed, &outcome);
                     add(&mut total.lock().expect("no holder panics"), outcome);
                 }
             });
         }
     });
-    let total = total.into_inner().expect("no holder panics");
-    println!(
-        "{count} schedules of {length:?} in {:.0?}: {} faults, {} calls, {} checkouts, {} orders paid, {} inconsistencies",
+    if *stopped.borrow() {
+        println!("stopped by a signal; everything that was started has ended");
+        return ExitCode::FAILURE;
+    }
+    conclude(
+        count,
         started.elapsed(),
+        &total.into_inner().expect("no holder panics"),
+        &options,
+    )
+}
+
+fn conclude(count: usize, took: Duration, total: &Outcome, options: &Options) -> ExitCode {
+    println!(
+        "{count} schedules of {} s in {took:.0?}: {} faults, {} calls, {} checkouts, {} orders paid, \
+         slowest answer {:.1?}, oldest saga {:.1?}, {} inconsistencies",
+        options.seconds,
         total.faults,
         total.calls,
         total.checkouts,
         total.paid,
+        total.slowest,
+        total.oldest,
         total.violations.len()
     );
     if total.violations.is_empty() {
@@ -83,18 +104,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs one schedule on a runtime of its own, which ends all that the schedule has started.
-fn run(seed: u64, length: Duration, folder: &Path) -> Outcome {
+/// Runs one schedule on a runtime of its own, which ends all that the schedule has started. None where it was stopped.
+fn run(seed: u64, length: Duration, folder: &Path, stopped: Stopped) -> Option<Outcome> {
     let ran = thread::scope(|scope| {
         let schedule = || {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-            runtime.block_on(faults::run(seed, length, folder))
+            runtime.block_on(stop::unless(stopped, faults::run(seed, length, folder)))
         };
         scope.spawn(schedule).join()
     });
-    ran.unwrap_or_else(|_| Outcome {
-        violations: vec!["the run itself broke; what it said is above".into()],
-        ..Outcome::default()
+    ran.unwrap_or_else(|_| {
+        Some(Outcome {
+            violations: vec!["the run itself broke; what it said is above".into()],
+            ..Outcome::default()
+        })
     })
 }
 
@@ -113,10 +136,13 @@ fn report(seed: u64, outcome: &Outcome) {
         calls,
         checkouts,
         paid,
+        slowest,
+        oldest,
         violations,
     } = outcome;
     println!(
-        "seed {seed:>5}: {faults:>3} faults, {calls:>6} calls, {checkouts:>5} checkouts, {paid:>5} paid, {} inconsistencies",
+        "seed {seed:>5}: {faults:>3} faults, {calls:>6} calls, {checkouts:>5} checkouts, {paid:>5} paid, \
+         slowest answer {slowest:.1?}, oldest saga {oldest:.1?}, {} inconsistencies",
         violations.len()
     );
     for violation in violations {
@@ -129,5 +155,7 @@ fn add(total: &mut Outcome, outcome: Outcome) {
     total.calls += outcome.calls;
     total.checkouts += outcome.checkouts;
     total.paid += outcome.paid;
+    total.slowest = total.slowest.max(outcome.slowest);
+    total.oldest = total.oldest.max(outcome.oldest);
     total.violations.extend(outcome.violations);
 }

@@ -180,8 +180,10 @@ mod tests {
         let (begun, ended) = (Duration::from_millis(begun), Duration::from_millis(ended));
         Operation {
             client: 0,
+            replica: 0,
             begun,
             ended,
+            patience: Duration::from_secs(6),
             call,
             told,
         }

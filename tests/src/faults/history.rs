@@ -7,6 +7,8 @@ use std::{
 
 use serde::Serialize;
 
+use super::fault::Part;
+
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,14 +59,37 @@ pub enum Says {
 pub struct Operation {
     /// Who made it.
     pub client: usize,
+    /// Which replica of its service it was sent to.
+    pub replica: usize,
     /// When it was sent, from the start of the history.
     pub begun: Duration,
     /// When the client heard something, or gave up.
     pub ended: Duration,
+    /// How long the client would have waited.
+    pub patience: Duration,
     /// What was asked for.
     pub call: Call,
     /// What the client was told.
     pub told: Told,
+}
+
+impl Operation {
+    /// From the beginning to the end.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        self.ended.saturating_sub(self.begun)
+    }
+
+    /// The service and the replica that it was sent to.
+    #[must_use]
+    pub fn reached(&self) -> (Part, usize) {
+        let part = match self.call {
+            Call::CreateOrder | Call::AddItem(_) | Call::Checkout(_) | Call::FindOrder(_) => Part::Order,
+            Call::FindItem(_) => Part::Stock,
+            Call::FindUser(_) => Part::Payment,
+        };
+        (part, self.replica)
+    }
 }
 
 /// All operations so far.

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -11,11 +11,12 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng, seq::IndexedRandom};
 use reqwest::Method;
 
-use super::history::{Call, History, Operation, Says, Told};
+use super::{
+    history::{Call, History, Operation, Says, Told},
+    times::LONGER_THAN_ANY_CALL,
+};
 use crate::{Answer, Client};
 
-/// How long a client waits for an answer at most.
-const PATIENCE: Duration = Duration::from_secs(6);
 /// How often a client asks for the same checkout at most.
 const ASKS: usize = 5;
 
@@ -51,8 +52,10 @@ impl Market {
 pub(super) struct Buyer {
     /// Its number.
     pub(super) number: usize,
-    /// Where it calls.
-    pub(super) client: Client,
+    /// Where it calls: a client for each replica, which it takes in turn.
+    pub(super) replicas: Vec<Client>,
+    /// Whose turn it is.
+    pub(super) turn: AtomicUsize,
     /// Where its calls are written down.
     pub(super) history: Arc<History>,
 }
@@ -71,7 +74,7 @@ impl Buyer {
                     return;
                 };
                 let path = format!("/orders/addItem/{order}/{item}/{}", random.random_range(1..=2));
-                self.ask(Method::POST, &path, Call::AddItem(order.clone()), PATIENCE)
+                self.ask(Method::POST, &path, Call::AddItem(order.clone()), LONGER_THAN_ANY_CALL)
                     .await;
             }
             self.check_out(&order, &mut random, &closed).await;
@@ -81,7 +84,9 @@ impl Buyer {
 
     async fn create(&self, user: &str) -> Option<String> {
         let path = format!("/orders/create/{user}");
-        let answer = self.ask(Method::POST, &path, Call::CreateOrder, PATIENCE).await?;
+        let answer = self
+            .ask(Method::POST, &path, Call::CreateOrder, LONGER_THAN_ANY_CALL)
+            .await?;
         Some(answer.json()["order_id"].as_str()?.to_owned()).filter(|_| answer.status == 200)
     }
 
@@ -95,12 +100,15 @@ impl Buyer {
             }
             // One clicks twice.
             2..4 => {
-                tokio::join!(self.checkout(order, PATIENCE), self.checkout(order, PATIENCE));
+                tokio::join!(
+                    self.checkout(order, LONGER_THAN_ANY_CALL),
+                    self.checkout(order, LONGER_THAN_ANY_CALL)
+                );
             }
             _ => {}
         }
         for _ in 0..ASKS {
-            match self.checkout(order, PATIENCE).await {
+            match self.checkout(order, LONGER_THAN_ANY_CALL).await {
                 Some(answer) if !matches!(answer.status, 429 | 503) => break,
                 _ if closed.load(Ordering::Relaxed) => return,
                 _ => {}
@@ -108,22 +116,32 @@ impl Buyer {
         }
         // One asks again although it knows.
         if random.random_range(0..4) == 0 {
-            self.checkout(order, PATIENCE).await;
+            self.checkout(order, LONGER_THAN_ANY_CALL).await;
         }
     }
 
     async fn look(&self, order: &str, user: &str, market: &Market, random: &mut ChaCha8Rng) {
         let find = format!("/orders/find/{order}");
-        self.ask(Method::GET, &find, Call::FindOrder(order.to_owned()), PATIENCE)
-            .await;
+        self.ask(
+            Method::GET,
+            &find,
+            Call::FindOrder(order.to_owned()),
+            LONGER_THAN_ANY_CALL,
+        )
+        .await;
         if let Some((item, _)) = market.items.choose(random) {
             let find = format!("/stock/find/{item}");
-            self.ask(Method::GET, &find, Call::FindItem(item.clone()), PATIENCE)
+            self.ask(Method::GET, &find, Call::FindItem(item.clone()), LONGER_THAN_ANY_CALL)
                 .await;
         }
         let find = format!("/payment/find_user/{user}");
-        self.ask(Method::GET, &find, Call::FindUser(user.to_owned()), PATIENCE)
-            .await;
+        self.ask(
+            Method::GET,
+            &find,
+            Call::FindUser(user.to_owned()),
+            LONGER_THAN_ANY_CALL,
+        )
+        .await;
     }
 
     async fn checkout(&self, order: &str, patience: Duration) -> Option<Answer> {
@@ -134,8 +152,9 @@ impl Buyer {
 
     /// Makes a call and writes down what came of it.
     async fn ask(&self, method: Method, path: &str, call: Call, patience: Duration) -> Option<Answer> {
+        let replica = self.turn.fetch_add(1, Ordering::Relaxed) % self.replicas.len();
         let begun = self.history.now();
-        let answer = tokio::time::timeout(patience, self.client.try_call(method, path)).await;
+        let answer = tokio::time::timeout(patience, self.replicas[replica].try_call(method, path)).await;
         let answer = answer.ok().and_then(Result::ok);
         let told = answer.as_ref().map_or(Told::Nothing, |answer| Told::Answer {
             status: answer.status,
@@ -143,8 +162,10 @@ impl Buyer {
         });
         self.history.add(Operation {
             client: self.number,
+            replica,
             begun,
             ended: self.history.now(),
+            patience,
             call,
             told,
         });

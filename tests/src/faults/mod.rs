@@ -9,19 +9,26 @@
 //! A wire is a proxy that can be put in trouble. A schedule is a pure function of its seed; how the processes
 //! interleave is not, so a seed that has failed is worth running often.
 
+pub mod bounds;
 pub mod check;
+mod duplicate;
+pub mod fault;
 pub mod history;
 mod load;
+mod pump;
+mod sampler;
 pub mod schedule;
+mod suffer;
 mod system;
+mod times;
 mod wire;
 
 use std::{
     io::Write,
     path::Path,
     sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -30,17 +37,20 @@ use futures::{StreamExt, future::join_all, stream};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use self::{
+    bounds::{Lapse, Unfinished, late_calls, overdue_sagas, slowest_answer},
     check::{FinalOrder, FinalState, violations},
     history::{Call, History, Operation},
     load::{Buyer, Market},
-    schedule::Schedule,
+    sampler::Sampler,
+    schedule::{Event, Schedule},
     system::System,
+    times::{RECOVERED_WITHIN, SAGA_DEADLINE},
 };
 use crate::{Audit, Client};
 
 const BUYERS: usize = 12;
-/// How long everything may take to come to rest after the last fault.
-const REST: Duration = Duration::from_secs(90);
+/// How long settling everything may take.
+const SETTLED_WITHIN: Duration = Duration::from_secs(90);
 /// How many calls read the results at once.
 const SIDE_BY_SIDE: usize = 16;
 
@@ -55,6 +65,10 @@ pub struct Outcome {
     pub checkouts: usize,
     /// How many orders are paid.
     pub paid: usize,
+    /// How long the slowest answer took of a replica that was not in trouble itself.
+    pub slowest: Duration,
+    /// How long a saga was seen to be unfinished at most.
+    pub oldest: Duration,
     /// Every promise that was broken.
     pub violations: Vec<String>,
 }
@@ -66,42 +80,36 @@ pub struct Outcome {
 pub async fn run(seed: u64, length: Duration, folder: &Path) -> Outcome {
     let schedule = Schedule::of(seed, length);
     let system = System::start().await;
-    let client = system.client();
-    let market = Arc::new(Market::open(&client).await);
-    let history = Arc::new(History::default());
-    let closed = Arc::new(AtomicBool::new(false));
-    let buyers: Vec<_> = (0..BUYERS)
-        .map(|number| Buyer {
-            number,
-            client: client.clone(),
-            history: history.clone(),
-        })
-        .map(|buyer| tokio::spawn(buyer.buy(seed, market.clone(), closed.clone())))
-        .collect();
-    let started = Instant::now();
-    let faults = schedule.events.iter().map(async |event| {
-        sleep_until(started + event.at).await;
-        system.suffer(event).await;
-    });
-    tokio::join!(join_all(faults), sleep(length));
-    closed.store(true, Ordering::Relaxed);
-    for buyer in buyers {
-        buyer.await.expect("a buyer goes on whatever happens");
-    }
-    system.ready().await;
-    let mut found = until(&system, "unfinished", |audit| audit.under_way).await;
-    found.extend(off(&system.audit().await));
-    let operations = history.operations();
-    let state = final_state(&client, &market, &operations).await;
+    let market = Arc::new(Market::open(&system.client()).await);
+    let run = Run {
+        system,
+        history: Arc::default(),
+        sampler: Sampler::default(),
+        lapses: Mutex::default(),
+    };
+    let looking = run.sampler.watch(run.system.order_redis(), &run.history);
+    let mut found = tokio::select! {
+        found = run.break_and_rest(&schedule, &market) => found,
+        () = looking => Vec::new(),
+    };
+    let operations = run.history.operations();
+    let lapses = run.lapses();
+    let sagas = run.sampler.seen();
+    // A client of its own, none of whose connections has fallen silent.
+    let state = final_state(&run.system.client(), &market, &operations).await;
     found.extend(violations(&operations, &state));
-    // Nothing may have moved while the results were read, and everything can be forgotten.
-    found.extend(off(&system.audit().await));
-    system.let_an_hour_pass().await;
-    found.extend(until(&system, "not settled", |audit| audit.in_flight).await);
-    found.extend(off(&system.audit().await));
+    found.extend(late_calls(&operations, &lapses));
+    found.extend(overdue_sagas(&sagas, &lapses));
+    found.extend(run.settled().await);
     if !found.is_empty() {
-        keep(folder, &schedule, &operations, &found);
-        system.keep_logs(folder).await;
+        let known = Known {
+            schedule: &schedule,
+            lapses: &lapses,
+            operations: &operations,
+            found: &found,
+        };
+        known.keep(folder);
+        run.system.keep_logs(folder).await;
     }
     let is_checkout = |one: &&Operation| matches!(one.call, Call::Checkout(_));
     Outcome {
@@ -109,25 +117,100 @@ pub async fn run(seed: u64, length: Duration, folder: &Path) -> Outcome {
         calls: operations.len(),
         checkouts: operations.iter().filter(is_checkout).count(),
         paid: state.orders.values().filter(|order| order.paid).count(),
+        slowest: slowest_answer(&operations, &lapses),
+        oldest: sagas.values().map(Unfinished::age).max().unwrap_or_default(),
         violations: found,
     }
 }
 
+/// A schedule that is being run.
+struct Run {
+    system: System,
+    history: Arc<History>,
+    sampler: Sampler,
+    lapses: Mutex<Vec<Lapse>>,
+}
+
+impl Run {
+    /// Breaks everything while clients buy, and waits until all sagas are finished. Returns what it sees of broken
+    /// promises on the way.
+    async fn break_and_rest(&self, schedule: &Schedule, market: &Arc<Market>) -> Vec<String> {
+        let closed = Arc::new(AtomicBool::new(false));
+        let clients = self.system.clients();
+        let buyers: Vec<_> = (0..BUYERS)
+            .map(|number| Buyer {
+                number,
+                replicas: clients.clone(),
+                turn: AtomicUsize::new(number),
+                history: self.history.clone(),
+            })
+            .map(|buyer| tokio::spawn(buyer.buy(schedule.seed, market.clone(), closed.clone())))
+            .collect();
+        let started = Instant::now();
+        let faults = schedule.events.iter().map(|event| self.suffer(event, started));
+        tokio::join!(join_all(faults), sleep(schedule.length));
+        closed.store(true, Ordering::Relaxed);
+        for buyer in buyers {
+            buyer.await.expect("a buyer goes on whatever happens");
+        }
+        let mut found = self.system.survey().await;
+        self.system.heal().await;
+        found.extend(self.system.survey().await);
+        let rest = SAGA_DEADLINE + RECOVERED_WITHIN;
+        found.extend(until(&self.system, "unfinished", rest, |audit| audit.under_way).await);
+        found.extend(off(&self.system.audit().await));
+        found
+    }
+
+    /// Makes one fault happen in its time, and writes down when it did.
+    async fn suffer(&self, event: &Event, started: Instant) {
+        sleep_until(started + event.at).await;
+        let begun = self.history.now();
+        let connections = self.system.suffer(event).await;
+        let lapse = Lapse {
+            begun,
+            ended: self.history.now(),
+            fault: event.fault,
+            connections,
+        };
+        self.lapses.lock().unwrap_or_else(PoisonError::into_inner).push(lapse);
+    }
+
+    fn lapses(&self) -> Vec<Lapse> {
+        self.lapses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets everything be forgotten that can be. Nothing may have moved while the results were read.
+    async fn settled(&self) -> Vec<String> {
+        let mut found: Vec<String> = off(&self.system.audit().await).into_iter().collect();
+        self.system.let_an_hour_pass().await;
+        found.extend(until(&self.system, "not settled", SETTLED_WITHIN, |audit| audit.in_flight).await);
+        found.extend(off(&self.system.audit().await));
+        // Nobody may have died since the faults were over.
+        found.extend(self.system.survey().await);
+        found
+    }
+}
+
 /// Waits until so many sagas as `left` tells are none.
-async fn until(system: &System, what: &str, left: impl Fn(&Audit) -> u64) -> Vec<String> {
+async fn until(system: &System, what: &str, patience: Duration, left: impl Fn(&Audit) -> u64) -> Vec<String> {
     let started = Instant::now();
     loop {
         match left(&system.audit().await) {
             0 => return Vec::new(),
-            left if started.elapsed() > REST => return vec![format!("{left} sagas are {what} after {REST:?}")],
+            left if started.elapsed() > patience => {
+                return vec![format!("{left} sagas are {what} {patience:?} after the last fault")];
+            }
             _ => sleep(Duration::from_millis(200)).await,
         }
     }
 }
 
-/// What the auditor found, where it found anything.
+/// What the auditor found, where it found anything: how much of each kind, and some of it.
 fn off(audit: &Audit) -> Option<String> {
-    (!audit.consistent).then(|| format!("the auditor found: {:#?}", audit.findings))
+    const TOLD: usize = 5;
+    let told: Vec<_> = audit.findings.iter().take(TOLD).collect();
+    (!audit.consistent).then(|| format!("the auditor found {:?}, for example: {told:#?}", audit.off))
 }
 
 async fn final_state(client: &Client, market: &Market, operations: &[Operation]) -> FinalState {
@@ -171,16 +254,30 @@ async fn final_order(client: &Client, order: &str) -> Option<FinalOrder> {
     })
 }
 
-/// Writes down all that is known of a schedule that broke a promise.
-fn keep(folder: &Path, schedule: &Schedule, operations: &[Operation], found: &[String]) {
-    std::fs::create_dir_all(folder).expect("a folder for what is known");
-    let write = |name: &str, text: String| std::fs::write(folder.join(name), text).expect("a file");
-    write("violations.txt", found.join("\n"));
-    write("schedule.json", serde_json::to_string_pretty(schedule).expect("JSON"));
-    let mut history = Vec::new();
-    for operation in operations {
-        serde_json::to_writer(&mut history, operation).expect("JSON");
-        writeln!(history).expect("memory");
+/// All that is known of a schedule that broke a promise.
+struct Known<'a> {
+    schedule: &'a Schedule,
+    lapses: &'a [Lapse],
+    operations: &'a [Operation],
+    found: &'a [String],
+}
+
+impl Known<'_> {
+    /// Writes it down.
+    fn keep(&self, folder: &Path) {
+        std::fs::create_dir_all(folder).expect("a folder for what is known");
+        let write = |name: &str, text: String| std::fs::write(folder.join(name), text).expect("a file");
+        write("violations.txt", self.found.join("\n"));
+        write(
+            "schedule.json",
+            serde_json::to_string_pretty(self.schedule).expect("JSON"),
+        );
+        write("lapses.json", serde_json::to_string_pretty(self.lapses).expect("JSON"));
+        let mut history = Vec::new();
+        for operation in self.operations {
+            serde_json::to_writer(&mut history, operation).expect("JSON");
+            writeln!(history).expect("memory");
+        }
+        std::fs::write(folder.join("history.jsonl"), history).expect("a file");
     }
-    std::fs::write(folder.join("history.jsonl"), history).expect("a file");
 }

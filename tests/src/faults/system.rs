@@ -1,45 +1,49 @@
-//! Real processes with a wire on every connection, and how each fault is made.
+//! Real processes with a wire on every connection.
 
-use std::{collections::BTreeMap, os::unix::process::ExitStatusExt, path::Path, process::Command, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
-use tokio::{sync::Mutex, time::sleep};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
 
 use super::{
-    schedule::{Event, Fault, Link, Part, REPLICAS},
+    fault::{Link, Part, REPLICAS},
+    times::{READY_WITHIN, settings},
     wire::Wire,
 };
-use crate::{Audit, Client, Clock, RedisServer, deployment::Service, eventually, let_an_hour_pass};
+use crate::{Audit, Client, Clock, RedisServer, deployment::Service, let_an_hour_pass};
 
-/// Short times, so that much happens within a schedule.
-const SETTINGS: [(&str, &str); 7] = [
-    ("SAGA_LEASE_MS", "1000"),
-    ("SAGA_DEADLINE_MS", "6000"),
-    ("RECOVERY_INTERVAL_MS", "100"),
-    ("CALL_TIMEOUT_MS", "600"),
-    ("CLIENT_PATIENCE_MS", "3000"),
-    ("REDIS_TIMEOUT_MS", "400"),
-    ("COMMAND_DEADLINE_MS", "1200"),
-];
-
-const SIGTERM: i32 = 15;
-
-struct Replica {
-    service: Mutex<Service>,
+pub(super) struct Replica {
+    pub(super) service: Mutex<Service>,
     public: Wire,
     internal: Wire,
     redis: Wire,
     clock: Clock,
+    /// How far the clock is off, in milliseconds.
+    clock_offset: AtomicI64,
 }
 
 struct Servers {
     redis: Mutex<RedisServer>,
     redis_url: String,
+    redis_address: SocketAddr,
     replicas: Vec<Replica>,
 }
 
 /// Two replicas of each service, and a Redis for each service.
 pub(super) struct System {
     parts: BTreeMap<Part, Servers>,
+    /// What was seen of broken promises while faults were made.
+    found: std::sync::Mutex<Vec<String>>,
 }
 
 impl System {
@@ -48,8 +52,7 @@ impl System {
         let mut parts = BTreeMap::new();
         for part in [Part::Stock, Part::Payment, Part::Order] {
             let urls = |part| internal_urls(&parts, part);
-            let mut settings: Vec<(&'static str, String)> =
-                SETTINGS.map(|(name, value)| (name, value.to_owned())).to_vec();
+            let mut settings = settings();
             if part == Part::Order {
                 settings.push(("STOCK_URLS", urls(Part::Stock)));
                 settings.push(("PAYMENT_URLS", urls(Part::Payment)));
@@ -61,111 +64,90 @@ impl System {
             }
             let servers = Servers {
                 redis_url: redis.url(),
+                redis_address: redis.address(),
                 redis: Mutex::new(redis),
                 replicas,
             };
             parts.insert(part, servers);
         }
-        let system = Self { parts };
+        let system = Self {
+            parts,
+            found: std::sync::Mutex::default(),
+        };
         system.ready().await;
         system
     }
 
-    /// A client over the wires.
+    /// A client over the wires, which takes the replicas in turn.
     #[must_use]
     pub(super) fn client(&self) -> Client {
+        self.client_of(|replicas| replicas.iter().collect())
+    }
+
+    /// A client for each number of a replica, over the wires.
+    #[must_use]
+    pub(super) fn clients(&self) -> Vec<Client> {
+        (0..REPLICAS)
+            .map(|number| self.client_of(|replicas| vec![&replicas[number]]))
+            .collect()
+    }
+
+    fn client_of(&self, choose: impl Fn(&[Replica]) -> Vec<&Replica>) -> Client {
         let origins = |part| {
-            self.parts[&part]
-                .replicas
-                .iter()
+            choose(&self.parts[&part].replicas)
+                .into_iter()
                 .map(|replica| format!("http://{}", replica.public.address()))
                 .collect()
         };
         Client::new(origins(Part::Order), origins(Part::Stock), origins(Part::Payment))
     }
 
-    /// Makes a fault happen, and ends it.
-    pub(super) async fn suffer(&self, event: &Event) {
-        match event.fault {
-            Fault::Kill(part, replica) => {
-                let mut service = self.replica(part, replica).service.lock().await;
-                service.process.kill();
-                sleep(event.stays).await;
-                service.spawn_again();
-            }
-            Fault::Terminate(part, replica) => {
-                let mut service = self.replica(part, replica).service.lock().await;
-                service.process.signal("TERM");
-                eventually("a service ends when it is asked to", async || {
-                    (!service.process.is_running()).then_some(())
-                })
-                .await;
-                let ended = service.process.wait();
-                // One that was started a moment ago does not listen to signals yet.
-                assert!(
-                    ended.success() || ended.signal() == Some(SIGTERM),
-                    "{} did not end well ({ended}): {}",
-                    part.name(),
-                    service.process.log()
-                );
-                sleep(event.stays).await;
-                service.spawn_again();
-            }
-            Fault::Pause(part, replica) => {
-                let service = self.replica(part, replica).service.lock().await;
-                service.process.signal("STOP");
-                sleep(event.stays).await;
-                service.process.signal("CONT");
-            }
-            Fault::Clock(part, replica, offset) => {
-                let replica = self.replica(part, replica);
-                replica.clock.set_off(offset);
-                sleep(event.stays).await;
-                replica.clock.set_off(0);
-            }
-            Fault::Wire(link, trouble) => {
-                let wire = self.wire(link);
-                wire.set(Some(trouble));
-                sleep(event.stays).await;
-                wire.set(None);
-            }
-            Fault::KillRedis(part) => {
-                let mut redis = self.redis(part).await;
-                redis.kill();
-                sleep(event.stays).await;
+    /// Notes a promise that was broken.
+    pub(super) fn found(&self, violation: String) {
+        self.found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(violation);
+    }
+
+    /// Notes every process that has ended by itself, starts it again, and returns all that was noted.
+    pub(super) async fn survey(&self) -> Vec<String> {
+        for (part, servers) in &self.parts {
+            let mut redis = servers.redis.lock().await;
+            let ended = redis.has_ended();
+            if ended.is_some() {
+                self.miss(&format!("{}'s redis-server", part.name()), ended);
                 redis.start_again().await;
             }
-            Fault::PauseRedis(part) => {
-                let redis = self.redis(part).await;
-                redis.signal("STOP");
-                sleep(event.stays).await;
-                redis.signal("CONT");
+            for replica in &servers.replicas {
+                let mut service = replica.service.lock().await;
+                self.miss_service(&mut service);
+                if !service.process.is_running() {
+                    service.spawn_again();
+                }
             }
-            Fault::ReadOnly(part) => {
-                let redis = self.redis(part).await;
-                redis.run(&["REPLICAOF", "127.0.0.1", "1"]).await;
-                sleep(event.stays).await;
-                redis.run(&["REPLICAOF", "NO", "ONE"]).await;
-            }
-            Fault::OutOfMemory(part) => {
-                let redis = self.redis(part).await;
-                redis.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
-                sleep(event.stays).await;
-                redis.run(&["CONFIG", "SET", "maxmemory", "0"]).await;
-            }
-            Fault::Loading(part) => {
-                let mut redis = self.redis(part).await;
-                redis.kill();
-                redis.start_loading(event.stays).await;
-            }
-            Fault::FullDisk(part) => full_disk(&mut *self.redis(part).await, event.stays).await,
         }
+        std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits until every process is ready, and fails where one has ended by itself.
-    pub(super) async fn ready(&self) {
+    async fn ready(&self) {
         for replica in self.parts.values().flat_map(|servers| &servers.replicas) {
             replica.service.lock().await.ready().await;
+        }
+    }
+
+    /// Waits until every process is ready, and notes those that do not get so by themselves. They are started again, so
+    /// that the rest can be looked at.
+    pub(super) async fn heal(&self) {
+        for replica in self.parts.values().flat_map(|servers| &servers.replicas) {
+            let mut service = replica.service.lock().await;
+            if timeout(READY_WITHIN, service.ready()).await.is_err() {
+                let name = service.name();
+                self.found(format!("{name} is not ready {READY_WITHIN:?} after the last fault"));
+                service.process.kill();
+                service.start_again().await;
+            }
         }
     }
 
@@ -191,15 +173,20 @@ impl System {
         }
     }
 
-    fn replica(&self, part: Part, replica: usize) -> &Replica {
+    /// Where order's Redis itself listens.
+    pub(super) fn order_redis(&self) -> SocketAddr {
+        self.parts[&Part::Order].redis_address
+    }
+
+    pub(super) fn replica(&self, part: Part, replica: usize) -> &Replica {
         &self.parts[&part].replicas[replica]
     }
 
-    async fn redis(&self, part: Part) -> tokio::sync::MutexGuard<'_, RedisServer> {
+    pub(super) async fn redis(&self, part: Part) -> MutexGuard<'_, RedisServer> {
         self.parts[&part].redis.lock().await
     }
 
-    fn wire(&self, link: Link) -> &Wire {
+    pub(super) fn wire(&self, link: Link) -> &Wire {
         match link {
             Link::Public(part, replica) => &self.replica(part, replica).public,
             Link::Internal(part, replica) => &self.replica(part, replica).internal,
@@ -220,7 +207,14 @@ impl Replica {
             service: Mutex::new(service),
             redis,
             clock,
+            clock_offset: AtomicI64::new(0),
         }
+    }
+
+    /// Moves the clock by so many milliseconds from where it is.
+    pub(super) fn move_clock(&self, by: i64) {
+        let before = self.clock_offset.fetch_add(by, Ordering::Relaxed);
+        self.clock.set_off(before + by);
     }
 }
 
@@ -231,22 +225,4 @@ fn internal_urls(parts: &BTreeMap<Part, Servers>, part: Part) -> String {
         .map(|replica| format!("http://{}", replica.internal.address()))
         .collect();
     urls.join(",")
-}
-
-/// Bounds the size of the files that Redis may write. To the server, that is a full disk; to the machine, nothing.
-async fn full_disk(redis: &mut RedisServer, stays: Duration) {
-    const ROOM: u64 = 4_096;
-    let limit = redis.appended_bytes() + ROOM;
-    let bounded = Command::new("prlimit")
-        .arg(format!("--pid={}", redis.pid()))
-        .arg(format!("--fsize={limit}"))
-        .status();
-    assert!(
-        bounded.is_ok_and(|status| status.success()),
-        "prlimit of util-linux bounds a file's size"
-    );
-    sleep(stays).await;
-    // With fsync always, Redis ends where it cannot append. It may not have come to that.
-    redis.kill();
-    redis.start_again().await;
 }

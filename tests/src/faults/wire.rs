@@ -1,27 +1,26 @@
 //! A TCP proxy between two parts that can be put in trouble for a while.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpListener, TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
-    sync::watch,
-};
+use tokio::{net::TcpListener, sync::watch};
 
-use super::schedule::Trouble;
+use super::{fault::Trouble, pump::relay};
 use crate::unused_address;
-
-const BUFFER: usize = 64 * 1024;
-/// A duplicate arrives so much later.
-const LATER: Duration = Duration::from_millis(150);
 
 /// The proxy. It ends with the value.
 pub(super) struct Wire {
     address: SocketAddr,
-    trouble: watch::Sender<Option<Trouble>>,
+    state: watch::Sender<State>,
+    /// Held by every connection, and by whoever makes them.
+    connections: Arc<()>,
+}
+
+/// What the wire does to its connections.
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    trouble: Option<Trouble>,
+    /// How often all connections that were open have fallen silent.
+    silences: u64,
 }
 
 impl Wire {
@@ -32,20 +31,30 @@ impl Wire {
     pub(super) async fn start(server: SocketAddr) -> Self {
         let address = unused_address();
         let listener = TcpListener::bind(address).await.expect("an unused address");
-        let (trouble, watching) = watch::channel(None);
+        let (state, watching) = watch::channel(State::default());
+        let connections = Arc::new(());
+        let open = connections.clone();
         tokio::spawn(async move {
             let mut gone = watching.clone();
             loop {
                 tokio::select! {
                     accepted = listener.accept() => {
                         let Ok((client, _)) = accepted else { return };
-                        tokio::spawn(relay(client, server, watching.clone()));
+                        let (line, open) = (Line::new(&watching), open.clone());
+                        tokio::spawn(async move {
+                            relay(client, server, line).await;
+                            drop(open);
+                        });
                     }
                     changed = gone.changed() => if changed.is_err() { return },
                 }
             }
         });
-        Self { address, trouble }
+        Self {
+            address,
+            state,
+            connections,
+        }
     }
 
     /// Where clients connect.
@@ -56,155 +65,149 @@ impl Wire {
 
     /// Puts the wire in trouble, or ends its trouble.
     pub(super) fn set(&self, trouble: Option<Trouble>) {
-        self.trouble.send_replace(trouble);
+        self.state.send_modify(|state| state.trouble = trouble);
+    }
+
+    /// Lets every connection that is open carry nothing any more, and returns how many those are.
+    pub(super) fn silence(&self) -> usize {
+        self.state.send_modify(|state| state.silences += 1);
+        Arc::strong_count(&self.connections) - 2
     }
 }
 
-type Watching = watch::Receiver<Option<Trouble>>;
-
-async fn relay(client: TcpStream, server_address: SocketAddr, mut watching: Watching) {
-    if *watching.borrow() == Some(Trouble::Cut) {
-        return;
-    }
-    let Ok(server) = TcpStream::connect(server_address).await else {
-        return;
-    };
-    let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let (client_reader, client_writer) = client.into_split();
-    let (server_reader, server_writer) = server.into_split();
-    let requests = pump_requests(client_reader, server_writer, server_address, watching.clone());
-    let replies = pump_replies(server_reader, client_writer, watching.clone());
-    tokio::select! {
-        // What has been read is delivered even where the client has gone away: its task goes on by itself.
-        _ = tokio::spawn(requests) => {}
-        () = replies => {}
-        // It fails where the wire is gone.
-        _ = watching.wait_for(|trouble| *trouble == Some(Trouble::Cut)) => {}
-    }
+/// What one connection sees of its wire. Where the wire is gone, whatever is waited for has come.
+#[derive(Clone)]
+pub(super) struct Line {
+    state: watch::Receiver<State>,
+    /// How often the wire had fallen silent before the connection was made.
+    silences: u64,
 }
 
-/// Waits for as long as nothing passes.
-async fn pass(watching: &mut Watching) -> Option<Trouble> {
-    let trouble = *watching
-        .wait_for(|trouble| *trouble != Some(Trouble::Stall))
-        .await
-        .ok()?;
-    if let Some(Trouble::Delay(delay)) = trouble {
-        tokio::time::sleep(delay).await;
+impl Line {
+    fn new(state: &watch::Receiver<State>) -> Self {
+        Self {
+            silences: state.borrow().silences,
+            state: state.clone(),
+        }
     }
-    trouble
-}
 
-async fn pump_requests(
-    mut client: OwnedReadHalf,
-    mut server: OwnedWriteHalf,
-    server_address: SocketAddr,
-    mut watching: Watching,
-) {
-    let mut buffer = vec![0; BUFFER];
-    let mut requests = Requests::default();
-    loop {
-        let read = tokio::select! {
-            read = client.read(&mut buffer) => read,
-            () = until_closed(&mut watching) => {
-                let _ = server.shutdown().await;
-                // Answers may still pass until that is over, too.
-                let _ = watching.wait_for(|trouble| *trouble != Some(Trouble::HalfCloseRequests)).await;
-                return;
-            }
+    /// What the wire does now.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.state.borrow().trouble
+    }
+
+    /// Whether the connection carries nothing any more.
+    pub(super) fn is_silent(&self) -> bool {
+        self.state.borrow().silences != self.silences
+    }
+
+    /// Waits until the trouble is one that `is` wants, and returns it.
+    pub(super) async fn until(&mut self, is: impl Fn(Option<Trouble>) -> bool) -> Option<Trouble> {
+        self.state.wait_for(|state| is(state.trouble)).await.ok()?.trouble
+    }
+
+    /// Waits for as long as nothing passes.
+    pub(super) async fn pass(&mut self) -> Option<Trouble> {
+        let trouble = self.until(|trouble| trouble != Some(Trouble::Stall)).await;
+        if let Some(Trouble::Delay(delay)) = trouble {
+            tokio::time::sleep(delay).await;
+        }
+        trouble
+    }
+
+    /// Waits until the direction to the server is closed. On a silent connection not even that passes.
+    pub(super) async fn until_requests_close(&mut self) {
+        let silences = self.silences;
+        let closed = |state: &State| match state.trouble {
+            Some(Trouble::Cut) => true,
+            Some(Trouble::HalfCloseRequests) => state.silences == silences,
+            _ => false,
         };
-        let Ok(length @ 1..) = read else { return };
-        let trouble = pass(&mut watching).await;
-        let whole = requests.take(&buffer[..length]);
-        if trouble == Some(Trouble::Duplicate) {
-            for request in whole {
-                tokio::spawn(again(server_address, request));
-            }
-        }
-        if server.write_all(&buffer[..length]).await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn until_closed(watching: &mut Watching) {
-    let closed = |trouble: &Option<Trouble>| matches!(trouble, Some(Trouble::Cut | Trouble::HalfCloseRequests));
-    // It fails where the wire is gone.
-    let _ = watching.wait_for(closed).await;
-}
-
-async fn pump_replies(mut server: OwnedReadHalf, mut client: OwnedWriteHalf, mut watching: Watching) {
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let Ok(length @ 1..) = server.read(&mut buffer).await else {
-            return;
-        };
-        match pass(&mut watching).await {
-            Some(Trouble::DropReplies) => return,
-            Some(Trouble::HalfCloseReplies) => {
-                let _ = client.shutdown().await;
-                // Requests still pass, and their answers go nowhere.
-                while matches!(server.read(&mut buffer).await, Ok(1..)) {}
-                return;
-            }
-            _ => {}
-        }
-        if client.write_all(&buffer[..length]).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Makes the same request once more on a connection of its own. Nobody hears the answer.
-async fn again(server: SocketAddr, request: Vec<u8>) {
-    tokio::time::sleep(LATER).await;
-    let Ok(mut server) = TcpStream::connect(server).await else {
-        return;
-    };
-    if server.write_all(&request).await.is_ok() {
-        let mut answer = vec![0; BUFFER];
-        let _ = tokio::time::timeout(Duration::from_secs(5), server.read(&mut answer)).await;
-    }
-}
-
-/// Tells HTTP/1.1 requests with a Content-Length apart.
-#[derive(Default)]
-struct Requests(Vec<u8>);
-
-impl Requests {
-    /// Takes more bytes, and gives the requests that are whole now.
-    fn take(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
-        self.0.extend_from_slice(bytes);
-        let mut whole = Vec::new();
-        while let Some(length) = self.whole() {
-            whole.push(self.0.drain(..length).collect());
-        }
-        whole
-    }
-
-    fn whole(&self) -> Option<usize> {
-        let head = self.0.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-        let text = String::from_utf8_lossy(&self.0[..head]).to_ascii_lowercase();
-        let body: usize = text
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:"))
-            .map_or(Some(0), |length| length.trim().parse().ok())?;
-        (self.0.len() >= head + body).then_some(head + body)
+        let _ = self.state.wait_for(closed).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
     use super::*;
 
-    #[test]
-    fn requests_are_told_apart_in_pieces_of_any_size() {
-        let text = b"POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\n\r\n";
-        for size in 1..text.len() {
-            let mut requests = Requests::default();
-            let whole: Vec<Vec<u8>> = text.chunks(size).flat_map(|piece| requests.take(piece)).collect();
-            assert_eq!(whole.len(), 2, "pieces of {size}");
-            assert!(whole[0].ends_with(b"abc") && whole[1].starts_with(b"GET"));
+    const SHORT: Duration = Duration::from_millis(100);
+
+    /// A wire to a server that sends back whatever it gets.
+    async fn to_an_echo() -> Wire {
+        let listener = TcpListener::bind(unused_address()).await.expect("an unused address");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut reader, mut writer) = stream.split();
+                    tokio::io::copy(&mut reader, &mut writer).await
+                });
+            }
+        });
+        Wire::start(address).await
+    }
+
+    async fn open(wire: &Wire) -> TcpStream {
+        let mut stream = TcpStream::connect(wire.address()).await.expect("a wire listens");
+        assert!(comes_back(&mut stream, 1).await);
+        stream
+    }
+
+    async fn comes_back(stream: &mut TcpStream, length: usize) -> bool {
+        stream
+            .write_all(&vec![7; length])
+            .await
+            .expect("what is sent is acknowledged");
+        let mut answer = vec![0; length];
+        matches!(
+            tokio::time::timeout(SHORT, stream.read_exact(&mut answer)).await,
+            Ok(Ok(_))
+        )
+    }
+
+    #[tokio::test]
+    async fn connections_that_were_silenced_stay_silent_and_new_ones_work() {
+        let wire = to_an_echo().await;
+        let (mut one, mut other) = (open(&wire).await, open(&wire).await);
+        assert_eq!(wire.silence(), 2);
+        assert!(!comes_back(&mut one, 1).await && !comes_back(&mut other, 1).await);
+        assert!(comes_back(&mut open(&wire).await, 1).await);
+        assert!(!comes_back(&mut one, 1).await, "for ever");
+        // Another trouble that ends does not wake it.
+        wire.set(Some(Trouble::Stall));
+        wire.set(None);
+        assert!(!comes_back(&mut one, 1).await);
+    }
+
+    #[tokio::test]
+    async fn what_is_bigger_than_a_packet_is_lost_with_all_that_follows_it() {
+        for trouble in [Trouble::LoseBigRequests(1_400), Trouble::LoseBigReplies(1_400)] {
+            let wire = to_an_echo().await;
+            let mut stream = open(&wire).await;
+            wire.set(Some(trouble));
+            assert!(comes_back(&mut stream, 1_400).await, "{trouble:?}: small ones pass");
+            assert!(!comes_back(&mut stream, 1_401).await, "{trouble:?}: a big one does not");
+            assert!(
+                !comes_back(&mut stream, 1).await,
+                "{trouble:?}: nor does what follows it"
+            );
+            assert!(
+                comes_back(&mut open(&wire).await, 1).await,
+                "{trouble:?}: other connections do"
+            );
+            wire.set(None);
+            assert!(
+                !comes_back(&mut stream, 1).await,
+                "{trouble:?}: what is lost stays lost"
+            );
         }
     }
 }
