@@ -93,15 +93,16 @@ pub(crate) async fn connections(addresses: &[SocketAddr], count: u32) -> anyhow:
 }
 
 /// Hands out the moments at which checkouts are to arrive.
-struct Arrivals {
+pub(crate) struct Arrivals {
     pace: Pace,
-    started: Instant,
+    pub(crate) started: Instant,
     time: Duration,
     count: Cell<u32>,
 }
 
 impl Arrivals {
-    fn start(pace: Pace, time: Duration) -> Self {
+    /// Starts now, for so long.
+    pub(crate) fn start(pace: Pace, time: Duration) -> Self {
         Self {
             pace,
             started: Instant::now(),
@@ -111,7 +112,7 @@ impl Arrivals {
     }
 
     /// The next moment, waited for where it lies ahead; `None` where the time is over by then.
-    async fn next(&self) -> Option<Instant> {
+    pub(crate) async fn next(&self) -> Option<Instant> {
         let arrival = match self.pace {
             Pace::Closed => Instant::now(),
             Pace::AtOnce => self.started,

@@ -7,6 +7,8 @@
 //! options ─> plan ─> measure: system, shop ─> load, mixed or overload ─> gauges, audit ─> runs
 //!                                              runs ─> summary, targets ─> table, JSON, HTML
 //! ```
+//!
+//! A soak stands beside them: it measures what grows, and not how fast anything is.
 
 mod audit;
 mod connection;
@@ -26,6 +28,8 @@ mod redis;
 mod run;
 mod scenario;
 mod shop;
+mod soak;
+mod stop;
 mod summary;
 mod system;
 mod table;
@@ -37,7 +41,13 @@ use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
 
-use self::{measure::Measurement, options::Options, plan::Plan, run::Run, targets::Reached};
+use self::{
+    measure::Measurement,
+    options::{Command, Options},
+    plan::Plan,
+    run::Run,
+    targets::Reached,
+};
 
 /// The JSON file.
 #[derive(Serialize)]
@@ -54,13 +64,21 @@ async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     // Ten thousand connections are more than a program may have open by default.
     rlimit::increase_nofile_limit(u64::MAX).context("no more connections may be opened")?;
+    if let Some(Command::Soak(soak)) = &options.command {
+        let soaked = stop::unless_asked_to(soak::soak(soak, &options.programs)).await?;
+        println!("{}", soak::table::of(&soaked));
+        if let Some(path) = &options.json {
+            write(path, &serde_json::to_string_pretty(&soaked)?)?;
+        }
+        return soaked.verdict();
+    }
     let plan = Plan::of(&options);
     let mut measurement = Measurement {
         programs: options.programs.clone(),
         clients: options.clients,
         runs: Vec::new(),
     };
-    let made = measurement.make(&plan).await;
+    let made = stop::unless_asked_to(measurement.make(&plan)).await;
     // What was measured before a run failed may tell why it did.
     report(&options, &measurement.runs, made.as_ref().err())?;
     made

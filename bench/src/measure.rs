@@ -104,7 +104,7 @@ impl Measurement {
             Target::Own(composition) => {
                 let mut settings = Vec::new();
                 if case.scenario == Scenario::Overload {
-                    settings.push((LIMIT_SETTING, LIMIT.to_string()));
+                    settings.push((LIMIT_SETTING.to_owned(), LIMIT.to_string()));
                 }
                 let programs = Programs {
                     folder: self.programs.clone(),

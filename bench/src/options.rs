@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 
 use crate::{scenario::Scenario, system::Composition};
 
@@ -10,6 +10,8 @@ use crate::{scenario::Scenario, system::Composition};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", version)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
     /// What to run.
     #[arg(value_enum, default_values_t = [Scenario::Uniform, Scenario::Hot], conflicts_with_all = ["quick", "full"])]
     pub(crate) scenarios: Vec<Scenario>,
@@ -60,4 +62,41 @@ pub(crate) struct Options {
     /// The folder of the programs under test, and of the auditor.
     #[arg(long, default_value = "target/release")]
     pub(crate) programs: PathBuf,
+}
+
+/// What takes too long to be a scenario among others.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Whole purchases at a fixed rate for a long time, and whether anything keeps growing meanwhile.
+    ///
+    /// Samples the memory of standalone and of each of its redis-servers, tells the first five minutes and what came
+    /// after them apart, and ends with 1 where a process grew by more than its bound, or where the audit finds
+    /// something.
+    Soak(SoakOptions),
+}
+
+/// What a soak's command line says.
+#[derive(Debug, Args)]
+pub(crate) struct SoakOptions {
+    /// How long.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_080))]
+    pub(crate) minutes: u32,
+    /// So many orders a second are created, filled with two lines and checked out (open loop). Unless told, half of
+    /// what a closed loop reaches in the ten seconds before.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) rate: Option<u32>,
+    /// How many clients buy at once at most.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) clients: u32,
+    /// How soon a change is on disk.
+    #[arg(long, default_value = "everysec", value_parser = ["everysec", "always"])]
+    pub(crate) fsync: String,
+    /// A setting of standalone that is not its default: NAME=VALUE. May be given many times.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) settings: Vec<(String, String)>,
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("not of the form NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }

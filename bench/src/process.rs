@@ -48,17 +48,18 @@ pub(crate) struct Usage {
 }
 
 impl Process {
-    /// Starts a program.
+    /// Starts a program. It is asked to end when this process does, however that ends.
     ///
     /// # Errors
     /// Where there is none.
     pub(crate) fn start(kind: Kind, command: &mut Command) -> anyhow::Result<Self> {
-        let child = command
+        let name = command.get_program().to_owned();
+        let child = tied(command)
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
-            .with_context(|| format!("{} cannot be started", command.get_program().display()))?;
+            .with_context(|| format!("{} cannot be started", name.display()))?;
         Ok(Self { kind, child })
     }
 
@@ -69,6 +70,11 @@ impl Process {
             Some(status) => Err(anyhow::anyhow!("a service ended at once ({status})")),
             None => Ok(()),
         }
+    }
+
+    /// The operating system's number of it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has used, and its redis-servers, where it is a standalone.
@@ -113,6 +119,31 @@ impl Kind {
             Self::Redis => "redis",
         }
     }
+}
+
+/// The same command, which gets SIGTERM when the thread that starts it ends, where `setpriv` of util-linux is there to
+/// arrange it. This program starts everything on its only thread.
+fn tied(command: &Command) -> Command {
+    let tries = Command::new("setpriv").args(["--pdeathsig", "TERM", "true"]).status();
+    let mut tied = if tries.is_ok_and(|status| status.success()) {
+        let mut tied = Command::new("setpriv");
+        tied.args(["--pdeathsig", "TERM", "--"]).arg(command.get_program());
+        tied
+    } else {
+        Command::new(command.get_program())
+    };
+    tied.args(command.get_args());
+    tied.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    tied
+}
+
+/// The resident memory of one process, in bytes.
+///
+/// # Errors
+/// Where there is none, or this is not Linux.
+pub(crate) fn resident(pid: u32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    status_bytes(&status, "VmRSS:")
 }
 
 fn usage(kind: Kind, pid: &str) -> anyhow::Result<Usage> {

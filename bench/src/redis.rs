@@ -28,6 +28,8 @@ pub(crate) struct Counters {
     pub(crate) bytes_out: u64,
     /// What its data takes in memory, in bytes.
     pub(crate) used_memory: u64,
+    /// The operating system's number of the server.
+    pub(crate) process: u32,
 }
 
 /// Reads the counters of the server at `socket`.
@@ -45,6 +47,7 @@ pub(crate) async fn counters(socket: &Path) -> anyhow::Result<Counters> {
         bytes_in: field("total_net_input_bytes")?,
         bytes_out: field("total_net_output_bytes")?,
         used_memory: field("used_memory")?,
+        process: u32::try_from(field("process_id")?)?,
     })
 }
 

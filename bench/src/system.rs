@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     connection::Connection,
-    process::{Kind, Process, Usage},
+    process::{Kind, Process, Usage, resident},
 };
 
 const READY_PATIENCE: Duration = Duration::from_secs(60);
@@ -63,7 +63,7 @@ pub(crate) struct Programs {
     /// How soon a change is on disk.
     pub(crate) fsync: String,
     /// Settings of the services that are not the defaults: environment variables.
-    pub(crate) settings: Vec<(&'static str, String)>,
+    pub(crate) settings: Vec<(String, String)>,
 }
 
 impl System {
@@ -91,7 +91,7 @@ impl System {
             .arg("--data")
             .arg(data.path())
             .args(["--fsync", &programs.fsync])
-            .envs(programs.settings.iter().map(|(key, value)| (*key, value)));
+            .envs(programs.settings.iter().cloned());
         Ok(Self {
             addresses: Addresses::one(address),
             metrics: vec![address],
@@ -117,7 +117,7 @@ impl System {
                 let mut command = Command::new(programs.folder.join(kind.name()));
                 command
                     .env("REDIS_URL", &url)
-                    .envs(programs.settings.iter().map(|(key, value)| (*key, value)))
+                    .envs(programs.settings.iter().cloned())
                     .env("LISTEN", listen.to_string())
                     .env("INTERNAL_LISTEN", internal_listen.to_string())
                     .envs(participants.iter().map(|(key, value)| (*key, value)));
@@ -172,6 +172,14 @@ impl System {
             used.extend(process.usage()?);
         }
         Ok(used)
+    }
+
+    /// The resident memory of each process of the services, in bytes.
+    ///
+    /// # Errors
+    /// Where one has ended, or this is not Linux.
+    pub(crate) fn resident(&self) -> anyhow::Result<Vec<u64>> {
+        self.services.iter().map(|service| resident(service.pid())).collect()
     }
 
     /// The folder of all data, with one for each service.
