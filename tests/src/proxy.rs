@@ -61,6 +61,7 @@ struct Shared {
     /// How long each piece of a request is under way.
     way: Mutex<Duration>,
     cut: watch::Sender<u64>,
+    silenced: watch::Sender<u64>,
 }
 
 impl Proxy {
@@ -75,7 +76,8 @@ impl Proxy {
         let accepting = shared.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(relay(client, server, accepting.clone()));
+                let silenced = accepting.silenced.subscribe();
+                tokio::spawn(relay(client, server, silenced, accepting.clone()));
             }
         });
         Self { address, shared }
@@ -123,6 +125,12 @@ impl Proxy {
         self.shared.cut.send_modify(|cuts| *cuts += 1);
     }
 
+    /// Lets every connection that is open carry nothing any more, in either direction, until its ends close it: what
+    /// they send is acknowledged and thrown away, and neither hears that the other has closed. New connections work.
+    pub fn silence(&self) {
+        self.shared.silenced.send_modify(|silences| *silences += 1);
+    }
+
     /// Delivers the request that [`Fault::DelayRequest`] or [`Fault::HoldRequest`] kept back and returns the server's answer.
     ///
     /// # Panics
@@ -148,7 +156,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn relay(client: TcpStream, server: SocketAddr, shared: Arc<Shared>) {
+async fn relay(client: TcpStream, server: SocketAddr, mut silenced: watch::Receiver<u64>, shared: Arc<Shared>) {
     let Ok(server) = TcpStream::connect(server).await else {
         return;
     };
@@ -156,18 +164,19 @@ async fn relay(client: TcpStream, server: SocketAddr, shared: Arc<Shared>) {
     let mut cut = shared.cut.subscribe();
     let (client_reader, client_writer) = client.into_split();
     let (server_reader, server_writer) = server.into_split();
+    let client = (client_reader, client_writer);
+    let server = (server_reader, server_writer);
     tokio::select! {
         _ = cut.changed() => {}
-        () = pump(client_reader, client_writer, server_reader, server_writer, &shared) => {}
+        () = pump(client, server, &mut silenced, &shared) => {}
     }
 }
 
 /// Passes bytes in both directions until one side closes or a fault breaks the connection.
 async fn pump(
-    mut client_reader: OwnedReadHalf,
-    mut client_writer: OwnedWriteHalf,
-    mut server_reader: OwnedReadHalf,
-    mut server_writer: OwnedWriteHalf,
+    (mut client_reader, mut client_writer): (OwnedReadHalf, OwnedWriteHalf),
+    (mut server_reader, mut server_writer): (OwnedReadHalf, OwnedWriteHalf),
+    silenced: &mut watch::Receiver<u64>,
     shared: &Shared,
 ) {
     let (mut request, mut reply) = (vec![0; BUFFER], vec![0; BUFFER]);
@@ -175,6 +184,10 @@ async fn pump(
     let mut fault = None;
     loop {
         tokio::select! {
+            _ = silenced.changed() => {
+                tokio::join!(swallow(&mut client_reader), swallow(&mut server_reader));
+                return;
+            }
             read = client_reader.read(&mut request) => {
                 let Some(bytes) = received(&request, read.ok()) else { return };
                 if talk.requests.is_empty() {
@@ -219,6 +232,12 @@ async fn pump(
         }
         _ => shared.struck.notify_one(),
     }
+}
+
+/// Throws away what comes, until its sender closes.
+async fn swallow(reader: &mut OwnedReadHalf) {
+    let mut buffer = vec![0; BUFFER];
+    while matches!(reader.read(&mut buffer).await, Ok(1..)) {}
 }
 
 /// What went over a connection since all that was asked was answered. A request comes in pieces of any size.
