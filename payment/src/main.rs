@@ -55,7 +55,7 @@ async fn main() -> anyhow::Result<()> {
         allowed_origins,
         ..
     } = service.server;
-    let no_page = AllowedOrigins::default();
+    let no_page = AllowedOrigins::programs_only();
     tokio::try_join!(
         serve(listen, allow_remote, public, allowed_origins, stop.clone()),
         serve(internal.internal_listen, allow_remote, internal_routes, no_page, stop),

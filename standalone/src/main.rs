@@ -58,6 +58,7 @@ struct Options {
 
 /// A path as it stands in a Redis URL, a redis-server's settings and the log: in UTF-8, for anything else would name
 /// another place there.
+#[expect(clippy::unnecessary_wraps, reason = "clap takes a parser that may refuse")]
 fn readable_path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
     Ok(text.into())
 }

@@ -167,9 +167,9 @@ impl<A: DeserializeOwned + Send + 'static> Calls<A> {
         }
     }
 
-    fn ask<Q: Serialize + Send>(&self, request: Q) -> Asking<'_, A>
+    fn ask<Q>(&self, request: Q) -> Asking<'_, A>
     where
-        Q: 'static,
+        Q: Serialize + Send + 'static,
     {
         let until = Instant::now() + self.timeout;
         let call = Call {

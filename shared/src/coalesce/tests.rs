@@ -41,6 +41,9 @@ where
     }
 }
 
+type Targets = Arc<[u32]>;
+type Carry = Box<dyn for<'a> Fn(Vec<u32>, &'a mut Replies<u32>) -> Carried<'a> + Send + Sync>;
+
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
@@ -49,7 +52,7 @@ fn failed() -> CallError {
     CallError::Failed("gone".into())
 }
 
-fn targets(targets: &[u32]) -> (watch::Sender<Arc<[u32]>>, watch::Receiver<Arc<[u32]>>) {
+fn targets(targets: &[u32]) -> (watch::Sender<Targets>, watch::Receiver<Targets>) {
     watch::channel(targets.into())
 }
 
@@ -67,8 +70,7 @@ where
     let (_, targets) = targets(numbers);
     Coalescer::start(LIMITS, targets, move |target| {
         let (target, carry) = (*target, carry.clone());
-        let carry: Box<dyn for<'a> Fn(Vec<u32>, &'a mut Replies<u32>) -> Carried<'a> + Send + Sync> =
-            Box::new(move |calls, replies| carry(target, calls, replies));
+        let carry: Carry = Box::new(move |calls, replies| carry(target, calls, replies));
         Fake(carry)
     })
 }
@@ -131,12 +133,11 @@ async fn a_request_carries_no_call_whose_caller_has_left_and_no_more_than_its_si
     let limits = CoalesceLimits { size: 3, ..LIMITS };
     let coalescer = Coalescer::start(limits, targets, move |_| {
         let seen = seen.clone();
-        let carry: Box<dyn for<'a> Fn(Vec<u32>, &'a mut Replies<u32>) -> Carried<'a> + Send + Sync> =
-            Box::new(move |calls, replies| {
-                seen.lock().unwrap_or_else(PoisonError::into_inner).push(calls.clone());
-                let echoed = echo(&calls, replies);
-                Box::pin(async { echoed })
-            });
+        let carry: Carry = Box::new(move |calls, replies| {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(calls.clone());
+            let echoed = echo(&calls, replies);
+            Box::pin(async { echoed })
+        });
         Fake(carry)
     });
     let mut left = Box::pin(coalescer.call(1, soon()));
@@ -152,13 +153,11 @@ async fn a_request_carries_no_call_whose_caller_has_left_and_no_more_than_its_si
 async fn an_answer_too_many_or_too_few_fails_the_calls_that_have_none() {
     let coalescer = start(&[0], |_, calls, replies| {
         Box::pin(async move {
-            match calls[0] {
-                0 => Ok(()),
-                _ => {
-                    replies.answer(0, 10)?;
-                    replies.answer(calls.len(), 11)
-                }
+            if calls[0] == 0 {
+                return Ok(());
             }
+            replies.answer(0, 10)?;
+            replies.answer(calls.len(), 11)
         })
     });
     assert!(matches!(coalescer.call(0, soon()).await, Err(CallError::Failed(_))));
@@ -280,15 +279,14 @@ async fn senders_come_and_go_and_one_that_goes_finishes_what_it_took() {
     let (change, targets) = targets(&[]);
     let coalescer = Coalescer::start(LIMITS, targets, move |target| {
         let target = *target;
-        let carry: Box<dyn for<'a> Fn(Vec<u32>, &'a mut Replies<u32>) -> Carried<'a> + Send + Sync> =
-            Box::new(move |calls, replies| {
-                Box::pin(async move {
-                    if calls == [100] {
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                    }
-                    (0..calls.len()).try_for_each(|index| replies.answer(index, target))
-                })
-            });
+        let carry: Carry = Box::new(move |calls, replies| {
+            Box::pin(async move {
+                if calls == [100] {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                (0..calls.len()).try_for_each(|index| replies.answer(index, target))
+            })
+        });
         Fake(carry)
     });
     let mut early = Box::pin(coalescer.call(1, soon()));

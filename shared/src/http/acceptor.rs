@@ -16,13 +16,15 @@ const MOST_CONNECTIONS: usize = 16_384;
 const FILES_KEPT: u64 = 64;
 /// How long nothing is accepted after the system has refused it.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long connections have to be accepted until a refusal is news again.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// A socket that listens.
 pub(super) struct Acceptor {
     listener: TcpListener,
     most: usize,
-    is_refused: bool,
-    resume: Instant,
+    /// When the system last refused a connection, if that is not long ago.
+    refused: Option<Instant>,
 }
 
 impl Acceptor {
@@ -39,8 +41,7 @@ impl Acceptor {
         Ok(Self {
             listener: socket.listen(BACKLOG)?,
             most: most_connections(open_files()),
-            is_refused: false,
-            resume: Instant::now(),
+            refused: None,
         })
     }
 
@@ -56,23 +57,22 @@ impl Acceptor {
     /// The next connection. May be dropped and called again.
     pub(super) async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
-            if self.is_refused {
-                sleep_until(self.resume).await;
+            if let Some(refused) = self.refused {
+                sleep_until(refused + PAUSE).await;
             }
             match self.listener.accept().await {
                 Ok(accepted) => {
-                    if std::mem::take(&mut self.is_refused) {
+                    if self.refused.take_if(|refused| refused.elapsed() > QUIET).is_some() {
                         tracing::info!("connections are accepted again");
                     }
                     return accepted;
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
-                    // It comes again at once, so it is said once.
-                    if !std::mem::replace(&mut self.is_refused, true) {
+                    // It comes again at once, or after the next connection, so it is said once.
+                    if self.refused.replace(Instant::now()).is_none() {
                         tracing::error!(%error, "no connection can be accepted");
                     }
-                    self.resume = Instant::now() + PAUSE;
                 }
             }
         }

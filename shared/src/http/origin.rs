@@ -28,7 +28,11 @@ use super::problem::{FOREIGN_ORIGIN, Problem};
 
 /// The origins of the web pages that may call, besides our own: `https://shop.example`, separated by commas.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AllowedOrigins(Arc<[Uri]>);
+pub struct AllowedOrigins {
+    origins: Arc<[Uri]>,
+    /// No page has any business here, not even one of our own: for ports that only services call.
+    programs_only: bool,
+}
 
 /// The text is not a list of origins.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +47,10 @@ impl FromStr for AllowedOrigins {
     fn from_str(text: &str) -> Result<Self, BadOrigin> {
         let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
         let origins: Result<Vec<Uri>, BadOrigin> = words.map(origin).collect();
-        Ok(Self(origins?.into()))
+        Ok(Self {
+            origins: origins?.into(),
+            programs_only: false,
+        })
     }
 }
 
@@ -62,17 +69,27 @@ fn origin(word: &str) -> Result<Uri, BadOrigin> {
 }
 
 impl AllowedOrigins {
+    /// No page may call. Programs may, by whatever name they know this machine: a name that leads to loopback is one of an
+    /// operator's, and pages are refused by their `Origin` anyway.
+    #[must_use]
+    pub fn programs_only() -> Self {
+        Self {
+            programs_only: true,
+            ..Self::default()
+        }
+    }
+
     fn has(&self, origin: &HeaderValue) -> bool {
         let asked: Option<Uri> = origin.to_str().ok().and_then(|text| text.parse().ok());
         asked.is_some_and(|asked| {
-            self.0
+            self.origins
                 .iter()
                 .any(|allowed| allowed.scheme() == asked.scheme() && allowed.authority() == asked.authority())
         })
     }
 
     fn has_host(&self, host: &str) -> bool {
-        self.0
+        self.origins
             .iter()
             .filter_map(Uri::host)
             .any(|allowed| allowed.eq_ignore_ascii_case(host))
@@ -90,6 +107,7 @@ impl AllowedOrigins {
             .as_socket_addr()
             .is_some_and(|local| local.ip().is_loopback());
         if is_loopback
+            && !self.programs_only
             && let Some(authority) = &authority
             && !is_this_machine(authority.host())
             && !self.has_host(authority.host())
@@ -103,7 +121,9 @@ impl AllowedOrigins {
         if self.has(origin) {
             return Ok(Admitted::Page(origin.clone()));
         }
-        let is_foreign = if is_loopback {
+        let is_foreign = if self.programs_only {
+            true
+        } else if is_loopback {
             !is_own(origin, authority.as_ref())
         } else {
             comes_from_another_site(headers)

@@ -49,7 +49,7 @@ impl Budget {
     #[must_use]
     pub fn within(patience: Duration) -> Self {
         let margin = (patience / 10).min(Self::MOST_MARGIN);
-        Self((patience - margin).min(Self::MOST))
+        Self(patience.saturating_sub(margin).min(Self::MOST))
     }
 
     /// The budget that a request's header says.

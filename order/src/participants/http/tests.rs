@@ -58,7 +58,7 @@ fn routes() -> Route {
 fn serve(at: SocketAddr, routes: impl Endpoint + 'static) -> (SocketAddr, DropGuard) {
     let socket = Bound::bind(at, false).expect("a free address");
     let (address, stop) = (socket.address(), CancellationToken::new());
-    tokio::spawn(socket.serve(routes, AllowedOrigins::default(), stop.clone()));
+    tokio::spawn(socket.serve(routes, AllowedOrigins::programs_only(), stop.clone()));
     (address, stop.drop_guard())
 }
 
