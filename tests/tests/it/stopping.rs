@@ -57,8 +57,10 @@ async fn is_under_way(deployment: &Deployment) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_it_stops_it_says_so_and_finishes_what_it_serves() {
-    let mut setup = Setup::default();
-    setup.settings = vec![("SAGA_LEASE_MS", "20000".into()), ("CALL_TIMEOUT_MS", "20000".into())];
+    let setup = Setup {
+        settings: vec![("SAGA_LEASE_MS", "20000".into()), ("CALL_TIMEOUT_MS", "20000".into())],
+        ..Setup::default()
+    };
     let mut deployment = Deployment::start(setup).await;
     let client = deployment.client.clone();
     let (item, user) = (client.item(1, 1).await, client.user(1).await);
