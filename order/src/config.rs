@@ -132,9 +132,9 @@ mod tests {
     #[test]
     fn times_that_make_no_sense_together_are_refused_with_the_rule() {
         let times = |call_timeout_ms, lease_ms, deadline_ms| SagaConfig {
-            call_timeout_ms,
             lease_ms,
             deadline_ms,
+            call_timeout_ms,
             ..SagaConfig::default()
         };
         assert_eq!(SagaConfig::default().check(), Ok(()));

@@ -53,12 +53,11 @@ fn replicas(text: &str) -> Replicas {
 fn told(names: &Names) -> Vec<String> {
     let (found, receiver) = watch::channel([].into());
     names.tell("stock", &found);
-    let urls = receiver
+    receiver
         .borrow()
         .iter()
         .map(|replica| replica.url("/call").into())
-        .collect();
-    urls
+        .collect()
 }
 
 #[tokio::test]
