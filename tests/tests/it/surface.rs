@@ -299,7 +299,8 @@ async fn at_the_limit_of_open_files_the_service_waits_and_says_so_once() {
     let used = processor_time(process) - before;
     let most = u64::try_from(since.elapsed().as_millis()).expect("a short time") / 10 / 4;
     assert!(used < most, "{used} hundredths of a second in {:?}", since.elapsed());
-    assert_eq!(process.log().matches("no connection can be accepted").count(), 1);
+    let said = process.log().matches("no connection can be accepted").count();
+    assert!((1..=2).contains(&said), "once a listener, not {said} times");
     drop(kept);
     let client = Client::of_one_origin(&service.origin());
     eventually("it serves again", async || {
