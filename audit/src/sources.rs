@@ -102,6 +102,7 @@ impl Source {
             redis_url: url.to_owned(),
             redis_password_file: addresses.redis_password_file.clone(),
             redis_timeout_ms: addresses.redis_timeout_ms,
+            ..StoreConfig::at("")
         })?;
         ensure!(
             !store.is_clustered(),

@@ -135,6 +135,7 @@ impl Orders {
             EngineError::Overloaded
             | EngineError::Conflict
             | EngineError::Unavailable(_)
+            | EngineError::StoreFull
             | EngineError::OutcomeUnknown(_) => true,
             EngineError::Expired { .. } | EngineError::Corrupt { .. } | EngineError::Bug(_) | EngineError::Stopped => {
                 false

@@ -53,9 +53,10 @@ impl Foundation {
         let partitions = Partitions::new(engine.partitions)?;
         let store = Store::open(store)?;
         tokio::select! {
-            claimed = store.claim(service, engine.partitions, STORE_PATIENCE) => claimed?,
+            claimed = store.claim(service, &partitions, STORE_PATIENCE) => claimed?,
             () = stop.cancelled() => return Err(StartError::Stopped),
         }
+        store.watch(service, &partitions).await;
         let (engine, lanes) = Engine::start(&store, &partitions, engine);
         Ok(Self {
             engine,

@@ -15,7 +15,7 @@ use fred::{
 
 use crate::{
     engine::EngineError,
-    store::{CLAIM, unavailable},
+    store::{CLAIM, reader::Reader, unavailable},
 };
 
 /// How many keys a page names, about.
@@ -24,7 +24,7 @@ const PAGE: u32 = 1_000;
 /// A read-only look at a store.
 #[derive(Clone)]
 pub struct Survey {
-    client: Client,
+    reader: Reader,
 }
 
 /// One page of a scan.
@@ -51,8 +51,8 @@ pub enum Expiry {
 pub const START: &str = "0";
 
 impl Survey {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client }
+    pub(crate) fn new(reader: Reader) -> Self {
+        Self { reader }
     }
 
     /// Which service made the store, and with how many partitions, in the words of the store's claim.
@@ -60,14 +60,17 @@ impl Survey {
     /// # Errors
     /// [`EngineError::Unavailable`], as for all calls here.
     pub async fn claim(&self) -> Result<Option<String>, EngineError> {
-        self.client.get(CLAIM).await.map_err(unavailable)
+        self.reader
+            .insist(|client| async move { client.get(CLAIM).await })
+            .await
+            .map_err(unavailable)
     }
 
     /// Tells one run of the server from another: a scan's cursor means nothing to the next run.
     pub async fn run_id(&self) -> Result<String, EngineError> {
         let info: String = self
-            .client
-            .custom(command("INFO"), vec!["server"])
+            .reader
+            .insist(|client| async move { client.custom(command("INFO"), vec!["server"]).await })
             .await
             .map_err(unavailable)?;
         let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
@@ -79,8 +82,8 @@ impl Survey {
     /// One page of the keys whose names match a glob pattern.
     pub async fn keys(&self, pattern: &str, from: &str) -> Result<Page<String>, EngineError> {
         let (next, names): (String, Vec<Bytes>) = self
-            .client
-            .scan_page(from, pattern, Some(PAGE), None)
+            .reader
+            .insist(|client| async move { client.scan_page(from, pattern, Some(PAGE), None).await })
             .await
             .map_err(unavailable)?;
         // Every key of ours is ASCII; a stranger's is to be named, not read.
@@ -93,10 +96,11 @@ impl Survey {
 
     /// One page of an index's members with their scores.
     pub async fn members(&self, index: &str, from: &str) -> Result<Page<(String, f64)>, EngineError> {
-        let arguments = vec![index.to_owned(), from.to_owned(), "COUNT".into(), PAGE.to_string()];
+        let page_size = PAGE.to_string();
+        let arguments = [index, from, "COUNT", &page_size];
         let (next, flat): (String, Vec<String>) = self
-            .client
-            .custom(command("ZSCAN"), arguments)
+            .reader
+            .insist(|client| async move { client.custom(command("ZSCAN"), arguments.to_vec()).await })
             .await
             .map_err(unavailable)?;
         let entries = flat
@@ -108,10 +112,30 @@ impl Survey {
 
     /// The score of an index's member, where it is one. What is no index has no members.
     pub async fn score(&self, index: &str, member: &str) -> Result<Option<f64>, EngineError> {
-        match self.client.zscore(index, member).await {
-            Err(error) if error.details().starts_with("WRONGTYPE") => Ok(None),
-            scored => scored.map_err(unavailable),
+        let scores = self.scores(&[(index.to_owned(), member.to_owned())]).await?;
+        Ok(scores.into_iter().flatten().next())
+    }
+
+    /// The scores of members of indexes, each an index and a member, in one round trip a thousand. `None` if it is no
+    /// member; what is no index has none.
+    pub async fn scores(&self, members: &[(String, String)]) -> Result<Vec<Option<f64>>, EngineError> {
+        let mut scores = Vec::with_capacity(members.len());
+        for some in members.chunks(PAGE as usize) {
+            let ask = |client: Client| async move {
+                let pipeline = client.pipeline();
+                for (index, member) in some {
+                    let () = pipeline.zscore(index, member).await?;
+                }
+                Ok(pipeline.try_all::<Option<f64>>().await)
+            };
+            for answer in self.reader.insist(ask).await.map_err(unavailable)? {
+                scores.push(match answer {
+                    Err(error) if error.details().starts_with("WRONGTYPE") => None,
+                    answer => answer.map_err(unavailable)?,
+                });
+            }
         }
+        Ok(scores)
     }
 
     /// What is stored under these keys, at one moment. `None` also where a key holds something else than text.
@@ -119,24 +143,31 @@ impl Survey {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        self.client.mget(names).await.map_err(unavailable)
+        let names = &names;
+        self.reader
+            .insist(|client| async move { client.mget(names.clone()).await })
+            .await
+            .map_err(unavailable)
     }
 
     /// What kind of thing a key holds, in Redis's words: string, zset, none.
     pub async fn kind(&self, name: &str) -> Result<String, EngineError> {
-        self.client
-            .custom(command("TYPE"), vec![name])
+        self.reader
+            .insist(|client| async move { client.custom(command("TYPE"), vec![name]).await })
             .await
             .map_err(unavailable)
     }
 
     /// How long these keys stay.
     pub async fn expiries(&self, names: &[String]) -> Result<Vec<Expiry>, EngineError> {
-        let pipeline = self.client.pipeline();
-        for name in names {
-            pipeline.pttl::<(), _>(name.as_str()).await.map_err(unavailable)?;
-        }
-        let milliseconds: Vec<i64> = pipeline.all().await.map_err(unavailable)?;
+        let ask = |client: Client| async move {
+            let pipeline = client.pipeline();
+            for name in names {
+                pipeline.pttl::<(), _>(name.as_str()).await?;
+            }
+            pipeline.all::<Vec<i64>>().await
+        };
+        let milliseconds = self.reader.insist(ask).await.map_err(unavailable)?;
         let expiry = |milliseconds: i64| match milliseconds {
             -2 => Expiry::Gone,
             -1 => Expiry::Never,

@@ -14,6 +14,9 @@ pub enum EngineError {
     /// Redis could not be reached, or refused to write. Nothing was written; ask again later.
     #[error("the store is not available: {0}")]
     Unavailable(String),
+    /// The store's memory is nearly full, so nothing new is begun. Nothing was written; ask again later.
+    #[error("the store is nearly full")]
+    StoreFull,
     /// The transaction was sent and its answer never came. It may or may not be in force; ask again with
     /// the same saga or idempotency key.
     #[error("the store went away in the middle of a transaction: {0}")]

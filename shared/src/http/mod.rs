@@ -32,7 +32,7 @@ pub use self::{
     origin::{AllowedOrigins, BadOrigin},
     problem::{
         COMMON, Catalogue, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PROBLEM_JSON, Problem,
-        ProblemKind, Refused, UNAVAILABLE,
+        ProblemKind, Refused, STORE_FULL, UNAVAILABLE,
     },
     readiness::Vitals,
 };

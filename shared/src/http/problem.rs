@@ -78,6 +78,13 @@ pub const UNAVAILABLE: ProblemKind = ProblemKind::passing(
     "A part of the system is not available; nothing was changed.",
     1,
 );
+/// The store's memory is nearly full.
+pub const STORE_FULL: ProblemKind = ProblemKind::passing(
+    "store-full",
+    503,
+    "A store is nearly full: nothing new is begun, and nothing was changed.",
+    5,
+);
 /// The store went away in the middle of a change. Asking again would make it twice where it is in force, so nobody is
 /// told to: see [`ProblemKind::safe_to_repeat`].
 pub const OUTCOME_UNKNOWN: ProblemKind = ProblemKind::new(
@@ -148,6 +155,7 @@ impl From<EngineError> for Problem {
             EngineError::Conflict => (&UNAVAILABLE, "others kept changing the same record"),
             EngineError::Unavailable(_) => (&UNAVAILABLE, "the store does not answer or does not take changes"),
             EngineError::Expired { .. } => (&UNAVAILABLE, "it is too early or too late for this"),
+            EngineError::StoreFull => (&STORE_FULL, "the store is nearly full; an operator has to make room"),
             EngineError::Stopped => (&UNAVAILABLE, "the service is stopping"),
             EngineError::OutcomeUnknown(_) => (&OUTCOME_UNKNOWN, "look at the record before you ask again"),
             EngineError::Corrupt { .. } => (&INTERNAL, "a stored record cannot be read"),
@@ -155,7 +163,7 @@ impl From<EngineError> for Problem {
         };
         match error {
             EngineError::Corrupt { .. } | EngineError::Bug(_) => tracing::error!(%error, "the engine failed"),
-            EngineError::Overloaded | EngineError::Stopped => {}
+            EngineError::Overloaded | EngineError::StoreFull | EngineError::Stopped => {}
             _ => tracing::warn!(%error, "the engine gave up"),
         }
         Self::new(kind, detail)

@@ -34,7 +34,11 @@ pub(super) async fn readiness(vitals: &[Vitals], stop: &CancellationToken) -> Re
     let checked = futures::future::join_all(vitals.iter().map(Vitals::check)).await;
     let ill: String = checked.into_iter().filter_map(Result::err).collect();
     if ill.is_empty() {
-        "ready\n".into_response()
+        let full = vitals.iter().filter(|vitals| vitals.store.is_nearly_full());
+        let told = full.fold("ready\n".to_owned(), |told, vitals| {
+            told + vitals.service + ": the store is nearly full, and nothing new is begun\n"
+        });
+        told.into_response()
     } else {
         ill.with_status(StatusCode::SERVICE_UNAVAILABLE).into_response()
     }

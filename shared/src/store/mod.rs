@@ -4,13 +4,22 @@
 //! - a [`Wire`](wire::Wire) belongs to one lane. It never reconnects and never repeats a command by itself: a
 //!   client that reconnects loses its WATCH in silence, and then EXEC overwrites a rival's work. It is
 //!   thrown away after any error; the lane's pool makes the next one.
-//! - the shared reader is fred's, reconnects as it likes, and carries nothing but reads.
+//! - the shared [`Reader`](reader::Reader) is fred's, reconnects as it likes, and carries nothing but reads.
 
+mod claim;
 mod lane;
+pub(crate) mod reader;
 mod url;
+mod watch;
 pub(crate) mod wire;
 
-use std::{fs, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    ops::RangeInclusive,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use clap::Args;
@@ -21,12 +30,14 @@ use fred::{
     interfaces::{ClientLike, KeysInterface, SortedSetsInterface},
     types::{
         ClusterHash, CustomCommand,
-        config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy},
+        config::{Config, ConnectionConfig, PerformanceConfig},
     },
     util::redis_keyslot,
 };
 
+pub(crate) use self::claim::CLAIM;
 pub(crate) use self::lane::{ConnectError, LanePool, LaneServer, Redirect, time};
+use self::reader::{Dialing, Reader};
 pub use self::url::redacted;
 use crate::{
     clock::Timestamp,
@@ -34,9 +45,6 @@ use crate::{
     keys::{IndexKey, Key},
     survey::Survey,
 };
-
-/// The key that tells which service made the store.
-pub(crate) const CLAIM: &str = "holdfast";
 
 /// Where Redis is, and how long it may take.
 #[derive(Debug, Clone, Args)]
@@ -55,6 +63,9 @@ pub struct StoreConfig {
     /// How long one Redis command, or opening a connection, may take, in milliseconds.
     #[arg(long, env = "REDIS_TIMEOUT_MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub redis_timeout_ms: u64,
+    /// From how many percent of Redis's maxmemory on nothing new is begun, so that what is under way can end.
+    #[arg(long, env = "STORE_WATERMARK_PERCENT", default_value_t = 90, value_parser = clap::value_parser!(u8).range(1..=99))]
+    pub store_watermark_percent: u8,
 }
 
 impl StoreConfig {
@@ -65,6 +76,7 @@ impl StoreConfig {
             redis_url: redis_url.into(),
             redis_password_file: None,
             redis_timeout_ms: 1_000,
+            store_watermark_percent: 90,
         }
     }
 }
@@ -88,6 +100,14 @@ pub enum StoreError {
         /// Who wants to use it.
         wanted: String,
     },
+    /// The server throws keys away when its memory is full.
+    #[error(
+        "this Redis throws keys away when its memory is full (maxmemory-policy {policy}), and those that keep a sale or a charge from happening twice would be among the first; set maxmemory-policy to noeviction"
+    )]
+    Evicts {
+        /// Which keys it throws away, in Redis's words.
+        policy: String,
+    },
 }
 
 /// Where a range of scores is read from.
@@ -102,9 +122,11 @@ pub enum End {
 /// A service's Redis.
 #[derive(Clone)]
 pub struct Store {
-    reader: Client,
+    reader: Reader,
     redis: Config,
     timeout: Duration,
+    nearly_full: Arc<AtomicBool>,
+    watermark_percent: u8,
 }
 
 impl Store {
@@ -129,18 +151,22 @@ impl Store {
             auto_client_setname: true,
             ..ConnectionConfig::default()
         };
-        let reader = Client::new(
-            Config {
+        let reader = Reader::open(Dialing {
+            redis: Config {
                 // Redis may start after us.
                 fail_fast: false,
                 ..redis.clone()
             },
-            Some(performance),
-            Some(connection),
-            Some(ReconnectPolicy::new_exponential(0, 20, 1_000, 2)),
-        );
-        reader.connect();
-        Ok(Self { reader, redis, timeout })
+            performance,
+            connection,
+        });
+        Ok(Self {
+            reader,
+            redis,
+            timeout,
+            nearly_full: Arc::default(),
+            watermark_percent: config.store_watermark_percent,
+        })
     }
 
     /// Whether a transaction has to stay in one cluster slot.
@@ -164,7 +190,11 @@ impl Store {
     /// # Errors
     /// [`EngineError::Unavailable`] within the command timeout; [`EngineError::Corrupt`].
     pub async fn read<R: Record>(&self, key: &Key<R>) -> Result<Option<R>, EngineError> {
-        let loaded: Option<Bytes> = self.reader.get(key.name()).await.map_err(unavailable)?;
+        let loaded: Option<Bytes> = self
+            .reader
+            .ask(|client| async move { client.get(key.name()).await })
+            .await
+            .map_err(unavailable)?;
         loaded.map(|bytes| parse(key, &bytes)).transpose()
     }
 
@@ -181,7 +211,11 @@ impl Store {
             return Ok(Vec::new());
         }
         let names: Vec<_> = keys.iter().map(|key| key.name().clone()).collect();
-        let loaded: Vec<Option<Bytes>> = self.reader.mget(names).await.map_err(unavailable)?;
+        let loaded: Vec<Option<Bytes>> = self
+            .reader
+            .ask(|client| async move { client.mget(names).await })
+            .await
+            .map_err(unavailable)?;
         let parsed = keys
             .iter()
             .zip(loaded)
@@ -206,8 +240,16 @@ impl Store {
         let (key, limit) = (index.name(), Some((count(skip), count(most))));
         let (lowest, highest) = scores.into_inner();
         match from {
-            End::Lowest => self.reader.zrangebyscore(key, lowest, highest, true, limit).await,
-            End::Highest => self.reader.zrevrangebyscore(key, highest, lowest, true, limit).await,
+            End::Lowest => {
+                let question =
+                    |client: Client| async move { client.zrangebyscore(key, lowest, highest, true, limit).await };
+                self.reader.ask(question).await
+            }
+            End::Highest => {
+                let question =
+                    |client: Client| async move { client.zrevrangebyscore(key, highest, lowest, true, limit).await };
+                self.reader.ask(question).await
+            }
         }
         .map_err(unavailable)
     }
@@ -221,7 +263,7 @@ impl Store {
         let time = CustomCommand::new_static("TIME", slot, false);
         let (seconds, microseconds): (String, String) = self
             .reader
-            .custom(time, Vec::<String>::new())
+            .ask(|client| async move { client.custom(time, Vec::<String>::new()).await })
             .await
             .map_err(unavailable)?;
         Timestamp::from_redis(&seconds, &microseconds)
@@ -239,38 +281,10 @@ impl Store {
     /// # Errors
     /// [`EngineError::Unavailable`] within the command timeout.
     pub async fn ping(&self) -> Result<(), EngineError> {
-        self.reader.ping::<()>(None).await.map_err(unavailable)
-    }
-
-    /// Claims the store for a service and its number of partitions at the first start, and checks the claim
-    /// at every later one. Asks again until `patience` is over, since Redis may start at the same time.
-    ///
-    /// # Errors
-    /// [`StoreError::Foreign`] where somebody else made the store; [`StoreError::Unavailable`].
-    pub async fn claim(&self, service: &str, partitions: u16, patience: Duration) -> Result<(), StoreError> {
-        use fred::types::SetOptions;
-        const PAUSE: Duration = Duration::from_millis(100);
-        let wanted = format!("{service} with {partitions} partitions");
-        let started = tokio::time::Instant::now();
-        loop {
-            // NX with GET would be one command, but Redis 6 refuses the pair.
-            let claimed: Result<Option<String>, _> = async {
-                let _: Option<String> = self
-                    .reader
-                    .set(CLAIM, &wanted, None, Some(SetOptions::NX), false)
-                    .await?;
-                self.reader.get(CLAIM).await
-            }
-            .await;
-            match claimed {
-                Ok(Some(found)) if found == wanted => return Ok(()),
-                Ok(Some(found)) => return Err(StoreError::Foreign { found, wanted }),
-                Ok(None) => {}
-                Err(cause) if started.elapsed() >= patience => return Err(StoreError::Unavailable(cause.to_string())),
-                Err(cause) => tracing::warn!(%cause, "waiting for Redis"),
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        self.reader
+            .ask(|client| async move { client.ping::<()>(None).await })
+            .await
+            .map_err(unavailable)
     }
 }
 

@@ -262,9 +262,9 @@ async fn a_decision_that_breaks_or_an_unreadable_record_is_its_own_callers_troub
 async fn a_store_of_another_service_or_number_of_partitions_is_refused() {
     let redis = RedisServer::start().await;
     let store = Store::open(&StoreConfig::at(redis.url())).expect("a store");
-    let claim = |service: &'static str, partitions| {
-        let store = store.clone();
-        async move { store.claim(service, partitions, Duration::from_secs(5)).await }
+    let claim = |service: &'static str, count| {
+        let (store, partitions) = (store.clone(), Partitions::new(count).expect("an allowed count"));
+        async move { store.claim(service, &partitions, Duration::from_secs(5)).await }
     };
     claim("stock", 16).await.expect("the first claim");
     claim("stock", 16).await.expect("the same claim again");

@@ -16,5 +16,6 @@ mod saga;
 mod standalone;
 mod standalone_stores;
 mod stopping;
+mod store;
 mod surface;
 mod topologies;

@@ -1,0 +1,106 @@
+//! The claim on a store: whose it is, and that its Redis keeps what it is given.
+
+use std::time::Duration;
+
+use fred::{
+    clients::Client,
+    error::Error as RedisError,
+    interfaces::{ClientLike, KeysInterface},
+    types::{ClusterHash, CustomCommand, SetOptions},
+    util::redis_keyslot,
+};
+use tokio::time::Instant;
+
+use super::{Store, StoreError, reader::Reader};
+use crate::keys::Partitions;
+
+/// The key that tells which service made the store.
+pub(crate) const CLAIM: &str = "holdfast";
+
+/// The only way of Redis to deal with a full memory that loses nothing: it refuses to write.
+pub(super) const KEEPS_ALL: &str = "noeviction";
+
+impl Store {
+    /// Claims the store for a service and its number of partitions at the first start, and checks the claim
+    /// at every later one. Asks again until `patience` is over, since Redis may start at the same time.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`] if somebody else made the store; [`StoreError::Evicts`]; [`StoreError::Unavailable`].
+    pub async fn claim(&self, service: &str, partitions: &Partitions, patience: Duration) -> Result<(), StoreError> {
+        const PAUSE: Duration = Duration::from_millis(100);
+        let wanted = format!("{service} with {} partitions", partitions.count());
+        let started = Instant::now();
+        loop {
+            match self.reader.ask(|client| claim(client, &wanted)).await {
+                Ok(Some(found)) if found == wanted => break,
+                Ok(Some(found)) => return Err(StoreError::Foreign { found, wanted }),
+                Ok(None) => {}
+                Err(cause) if started.elapsed() >= patience => return Err(StoreError::Unavailable(cause.to_string())),
+                Err(cause) => tracing::warn!(%cause, "waiting for Redis"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.keeps_all(partitions).await
+    }
+
+    /// Sees that no server of the store throws keys away: tombstones and fences, which expire and so go first, are
+    /// what keeps a late request from acting twice.
+    async fn keeps_all(&self, partitions: &Partitions) -> Result<(), StoreError> {
+        for slot in self.slots(partitions) {
+            // Not CONFIG GET, which managed services forbid.
+            let told = memory(&self.reader, slot).await;
+            match told.as_deref().map(|told| field(told, "maxmemory_policy")) {
+                Ok(Some(KEEPS_ALL)) => {}
+                Ok(Some(policy)) => return Err(StoreError::Evicts { policy: policy.into() }),
+                Ok(None) => tracing::warn!("Redis does not tell its maxmemory-policy; it must be {KEEPS_ALL}"),
+                Err(cause) => {
+                    tracing::warn!(%cause, "Redis does not tell its maxmemory-policy; it must be {KEEPS_ALL}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Slots whose servers are all the servers of the store.
+    pub(super) fn slots(&self, partitions: &Partitions) -> Vec<u16> {
+        let slots = partitions
+            .all()
+            .map(|partition| redis_keyslot(partitions.tag(partition).as_bytes()));
+        let most = if self.is_clustered() { usize::MAX } else { 1 };
+        slots.take(most).collect()
+    }
+}
+
+/// What the server of a slot tells of its memory.
+pub(super) async fn memory(reader: &Reader, slot: u16) -> Result<String, RedisError> {
+    let info = CustomCommand::new_static("INFO", ClusterHash::Custom(slot), false);
+    reader
+        .ask(|client| async move { client.custom(info, vec!["memory"]).await })
+        .await
+}
+
+async fn claim(client: Client, wanted: &str) -> Result<Option<String>, RedisError> {
+    // NX with GET would be one command, but Redis 6 refuses the pair.
+    let _: Option<String> = client.set(CLAIM, wanted, None, Some(SetOptions::NX), false).await?;
+    client.get(CLAIM).await
+}
+
+/// A field of what INFO tells.
+pub(super) fn field<'a>(told: &'a str, name: &str) -> Option<&'a str> {
+    told.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_found_by_its_whole_name() {
+        let told = "# Memory\r\nused_memory:1024\r\nmaxmemory:2048\r\nmaxmemory_policy:allkeys-lru\r\n";
+        assert_eq!(field(told, "maxmemory"), Some("2048"));
+        assert_eq!(field(told, "maxmemory_policy"), Some("allkeys-lru"));
+        assert_eq!(field(told, "used"), None);
+    }
+}
