@@ -65,10 +65,12 @@ pub(super) struct Connection {
     wire: Object<LaneServer>,
     /// Streams and indexes that are what they should be, as far as this connection has seen.
     checked: HashSet<Str>,
+    /// About how many entries each outbox keeps.
+    outbox_entries: u32,
 }
 
 impl Connection {
-    pub(super) async fn open(connections: &LanePool) -> Result<Self, LoadError> {
+    pub(super) async fn open(connections: &LanePool, outbox_entries: u32) -> Result<Self, LoadError> {
         let wire = connections.get().await.map_err(|cause| match cause {
             PoolError::Backend(ConnectError::Refused(cause)) => LoadError::Refused(Refusal::new(cause)),
             cause => LoadError::Broken(cause.to_string()),
@@ -76,6 +78,7 @@ impl Connection {
         Ok(Self {
             wire,
             checked: HashSet::new(),
+            outbox_entries,
         })
     }
 
@@ -165,9 +168,9 @@ impl Connection {
     /// does not queue even what would free it. After an error some of them may be in force.
     ///
     /// Source: `processCommand` in Redis's server.c (`reject_cmd_on_oom`)
-    pub(super) async fn free(&mut self, writes: Writes) -> Result<(), LoadError> {
+    pub(super) async fn free(&mut self, writes: &Writes) -> Result<(), LoadError> {
         self.wire.ask("DISCARD", []);
-        writes.ask(&mut self.wire);
+        writes.ask(&mut self.wire, self.outbox_entries);
         answered(self.wire.exchange().await?)?;
         Ok(())
     }
@@ -176,11 +179,11 @@ impl Connection {
     /// fenced, and the end of the lane's own turn where it has one.
     pub(super) async fn commit(
         &mut self,
-        writes: Writes,
+        writes: &Writes,
         fenced: Option<(&Fence, u64)>,
         own_turn: Option<&Str>,
     ) -> Commit {
-        writes.ask(&mut self.wire);
+        writes.ask(&mut self.wire, self.outbox_entries);
         if let Some((fence, number)) = fenced {
             fence.ask(&mut self.wire, number);
         }

@@ -78,6 +78,9 @@ pub struct EngineConfig {
     /// How long a command may take before it is given up, in milliseconds.
     #[arg(long, env = "COMMAND_DEADLINE_MS", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub command_deadline_ms: u64,
+    /// About how many entries of at most 16 events a partition's outbox keeps. A reader that falls further behind has to read the records themselves.
+    #[arg(long, env = "OUTBOX_ENTRIES", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub outbox_entries: u32,
 }
 
 impl Default for EngineConfig {
@@ -88,6 +91,7 @@ impl Default for EngineConfig {
             lane_queue: 8_192,
             batch_records: 256,
             command_deadline_ms: 3_000,
+            outbox_entries: 2_000,
         }
     }
 }

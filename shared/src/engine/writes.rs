@@ -2,12 +2,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use fred::bytes_utils::Str;
+use serde_json::json;
 
 use crate::store::wire::Wire;
 
-/// About how many entries a partition's outbox keeps. A reader that falls further behind has to read the
-/// records themselves.
-const OUTBOX_ENTRIES: &str = "100000";
+/// How many events an entry of the outbox holds at most, so that a bound on entries is one on bytes. A batch's events of
+/// one partition are rarely more, and an entry costs far more than an event.
+const ENTRY_EVENTS: usize = 16;
 
 /// What one batch changes, ready for MULTI: few commands with many arguments each, because a command
 /// costs the client far more than an argument does.
@@ -18,7 +19,7 @@ pub(super) struct Writes {
     pub(super) delete: Vec<Str>,
     pub(super) index_add: BTreeMap<Str, Vec<(f64, Str)>>,
     pub(super) index_remove: BTreeMap<Str, Vec<Str>>,
-    /// Per stream, the batch's events in order; they become one entry.
+    /// Per stream, the batch's events in order; they become one entry, or a few.
     pub(super) append: BTreeMap<Str, Vec<serde_json::Value>>,
 }
 
@@ -32,8 +33,8 @@ impl Writes {
         self.set.is_empty() && self.set_expiring.is_empty() && self.index_add.is_empty() && self.append.is_empty()
     }
 
-    /// Adds the changes to what is sent.
-    pub(super) fn ask(self, wire: &mut Wire) {
+    /// Adds the changes to what is sent. Each outbox keeps about so many entries.
+    pub(super) fn ask(&self, wire: &mut Wire, outbox_entries: u32) {
         if !self.set.is_empty() {
             let pairs = self.set.iter().flat_map(|(key, value)| [key.as_bytes(), value]);
             wire.ask("MSET", pairs);
@@ -55,11 +56,14 @@ impl Writes {
             let members = members.iter().map(|member| member.as_bytes());
             wire.ask("ZREM", std::iter::once(index.as_bytes()).chain(members));
         }
-        for (stream, events) in self.append {
-            let entry = serde_json::Value::Array(events).to_string();
-            let trimmed = [b"MAXLEN", &b"~"[..], OUTBOX_ENTRIES.as_bytes()];
-            let fields = [b"*", &b"events"[..], entry.as_bytes()];
-            wire.ask("XADD", std::iter::once(stream.as_bytes()).chain(trimmed).chain(fields));
+        let most = outbox_entries.to_string();
+        for (stream, events) in &self.append {
+            for events in events.chunks(ENTRY_EVENTS) {
+                let entry = json!(events).to_string();
+                let trimmed = [b"MAXLEN", &b"~"[..], most.as_bytes()];
+                let fields = [b"*", &b"events"[..], entry.as_bytes()];
+                wire.ask("XADD", std::iter::once(stream.as_bytes()).chain(trimmed).chain(fields));
+            }
         }
     }
 }

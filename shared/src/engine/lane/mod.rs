@@ -48,6 +48,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Lane {
     backlog: Backlog,
     connections: LanePool,
+    outbox_entries: u32,
     /// Absent after an error, until the next try makes one.
     connection: Option<Connection>,
     fence: Fence,
@@ -108,6 +109,7 @@ impl Lane {
         Self {
             backlog: Backlog::new(queue, report.taken()),
             connections,
+            outbox_entries: config.outbox_entries,
             connection: None,
             fence,
             number: 0,
@@ -169,7 +171,9 @@ impl Lane {
         let touches = batch.touches();
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => Connection::open(&self.connections).await.map_err(Failed::to_connect)?,
+            None => Connection::open(&self.connections, self.outbox_entries)
+                .await
+                .map_err(Failed::to_connect)?,
         };
         let connection = self.connection.insert(connection);
         let started = Instant::now();
@@ -197,11 +201,11 @@ impl Lane {
         batch.note(Trace::UnderWay);
         if is_free && self.report.is_full() {
             batch.note(Trace::Unseen);
-            connection.free(writes).await?;
+            connection.free(&writes).await?;
             return Ok(Passed { bytes, fenced: false });
         }
         let fenced = (!is_free).then_some((&self.fence, self.number));
-        match connection.commit(writes, fenced, self.turn.held()).await {
+        match connection.commit(&writes, fenced, self.turn.held()).await {
             Commit::Done => {
                 self.turn.committed(started.elapsed(), Instant::now());
                 Ok(Passed {
@@ -252,7 +256,7 @@ impl Lane {
             Ok(_) => {}
         }
         let fence = Some((&self.fence, self.number));
-        match connection.commit(Writes::default(), fence, None).await {
+        match connection.commit(&Writes::default(), fence, None).await {
             Commit::Done | Commit::Conflict => Failed::Unfenced,
             Commit::Refused(refusal) => Failed::Refused(refusal),
             Commit::Lost { cause, .. } => Failed::Broken(cause),

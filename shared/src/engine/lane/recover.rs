@@ -126,7 +126,7 @@ impl Lane {
         let mut tries = 0;
         loop {
             self.number += 1;
-            if let Ok(mut connection) = Connection::open(&self.connections).await {
+            if let Ok(mut connection) = Connection::open(&self.connections, self.outbox_entries).await {
                 match connection.resolve(&self.fence, sent, self.number).await {
                     Ok(Some(verdict)) => {
                         self.connection = Some(connection);
