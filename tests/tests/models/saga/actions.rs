@@ -6,7 +6,7 @@ use super::{
     driver::{Course, Driver, Word},
     participants::{Hold, Place},
     properties,
-    protocol::{Answer, Checkout, Drive, ITEMS, PLACES, Rule, State, Status, index},
+    protocol::{About, Answer, Checkout, Drive, ITEMS, Order, PLACES, Rule, State, Status, index},
 };
 
 /// One atomic step of somebody. Drives are named by their number, places by theirs.
@@ -34,6 +34,8 @@ pub(super) enum Action {
     GrowOld,
     /// A tombstone or settled hold expires.
     Expire { attempt: u8, place: usize },
+    /// Order's store loses what it answered since before the last begin, and the client changes the lines.
+    Lose,
     /// Somebody else takes a piece or credit, or brings it.
     Vary { place: usize, by: i8 },
 }
@@ -64,6 +66,9 @@ impl Model for Checkout {
                     actions.push(Action::Expire { attempt, place });
                 }
             }
+        }
+        if self.may_lose(state) {
+            actions.push(Action::Lose);
         }
         if self.scenario.time && state.old < state.begun {
             actions.push(Action::GrowOld);
@@ -139,6 +144,13 @@ impl Checkout {
         paid || !self.rules.have(Rule::SettleOnlyPaid)
     }
 
+    /// Whether order's store may lose the last attempt. One that is settled was paid too long ago to be lost.
+    fn may_lose(&self, state: &State) -> bool {
+        let attempt = state.order.attempt;
+        let is_settled = || state.places.iter().any(|place| place.hold(attempt) == Hold::Settled);
+        self.scenario.loses && state.lost == 0 && attempt > 0 && !is_settled()
+    }
+
     /// Whether a tombstone or settled hold may be as old as it can become: see the module [`saga`](super).
     fn may_expire(&self, state: &State, attempt: u8, place: usize) -> bool {
         let drive_forward_is_heard = || {
@@ -170,15 +182,18 @@ impl Checkout {
                 begin(state, course);
             }
             Action::Claim { drive, place } if self.is_heard(state, drive) => {
-                let answer = state.places[place].claim(self.rules, state.drives[drive].attempt);
+                let Drive { attempt, about, .. } = state.drives[drive];
+                let answer = state.places[place].claim(self.rules, attempt, about);
                 state.drives[drive].answers[place].add(answer);
             }
             Action::Undo { drive, place } if self.is_heard(state, drive) => {
-                state.places[place].undo(self.rules, state.drives[drive].attempt);
+                let Drive { attempt, about, .. } = state.drives[drive];
+                state.places[place].undo(self.rules, attempt, about);
                 state.drives[drive].answers[place].add(Answer::Compensated);
             }
             Action::TakeBack { drive, item } if self.is_heard(state, drive) || stock_goes_on => {
-                state.places[item].undo(self.rules, state.drives[drive].attempt);
+                let Drive { attempt, about, .. } = state.drives[drive];
+                state.places[item].undo(self.rules, attempt, about);
                 state.drives[drive].answers[item].add(Answer::TakenBack);
             }
             Action::Claim { .. } | Action::Undo { .. } | Action::TakeBack { .. } => {}
@@ -191,6 +206,7 @@ impl Checkout {
                 state.places[place].expire(attempt);
                 state.late[index(attempt)] = self.rules.have(Rule::ShortDeadline);
             }
+            Action::Lose => lose(state),
             Action::Vary { place, by } => state.places[place].vary(by),
         }
         for number in state.drive_numbers() {
@@ -212,6 +228,7 @@ impl Checkout {
         state.order.attempt == drive.attempt
             && (state.order.epoch == drive.epoch || !self.rules.have(Rule::Epoch))
             && (under_way || !self.rules.have(Rule::Status))
+            && (state.order.about == drive.about || !self.rules.have(Rule::ContentsInOrder))
     }
 
     /// The decisions cancel and finish.
@@ -242,6 +259,19 @@ impl Checkout {
     }
 }
 
+/// The record is as it was before the attempt began, and then somebody changes its lines.
+fn lose(state: &mut State) {
+    let attempt = state.order.attempt;
+    state.lost = attempt;
+    state.lost_paid = state.order.status == Status::Paid;
+    state.told[index(attempt)] = State::FIRST.told[index(attempt)];
+    state.order = Order {
+        attempt: attempt - 1,
+        about: About::Other,
+        ..State::FIRST.order
+    };
+}
+
 /// A new drive begins: the record has said so already.
 fn begin(state: &mut State, course: Course) {
     if state.all_are_old() {
@@ -251,6 +281,7 @@ fn begin(state: &mut State, course: Course) {
             .flat_map(|place| &mut place.holds)
             .for_each(Hold::age);
     }
-    state.drives[usize::from(state.begun)] = Drive::new(state.order.attempt, state.order.epoch, course);
+    state.drives[usize::from(state.begun)] =
+        Drive::new(state.order.attempt, state.order.epoch, state.order.about, course);
     state.begun += 1;
 }

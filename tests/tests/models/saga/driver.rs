@@ -3,7 +3,7 @@
 //! The control flow of `order/src/saga.rs`. A driver that crashes is one that takes no further step, and no
 //! driver has to: crashes need no action of their own.
 
-use super::protocol::{ACCOUNT, Answer, Answers, Drive, ITEMS, PLACES, Rule, Rules, Sent};
+use super::protocol::{ACCOUNT, About, Answer, Answers, Drive, ITEMS, PLACES, Rule, Rules, Sent};
 
 /// Where a driver stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +49,7 @@ impl Drive {
     pub(super) const NONE: Self = Self {
         attempt: 0,
         epoch: 0,
+        about: About::First,
         driver: Driver::Gone,
         sent: Sent {
             claims: [false; PLACES],
@@ -57,10 +58,11 @@ impl Drive {
         answers: [Answers::NONE; PLACES],
     };
 
-    pub(super) fn new(attempt: u8, epoch: u8, course: Course) -> Self {
+    pub(super) fn new(attempt: u8, epoch: u8, about: About, course: Course) -> Self {
         let mut drive = Self {
             attempt,
             epoch,
+            about,
             ..Self::NONE
         };
         match course {

@@ -24,6 +24,10 @@
 //! one after that which wrote is too old 60 minutes after the writing. A chain is an *era*. A drive that begins in a
 //! later era may still find the record, which may then expire at any moment of that drive.
 //!
+//! **Losses.** Order's store may lose what it answered since before the last begin, as a failover does; the same saga's name is
+//! then begun for something else, while the first one's driver may still be at work. What the lost saga holds may stay
+//! for ever, for a person to look at; but nothing is taken for another's, or given back from it.
+//!
 //! **Left out**: rival orders, but for what they do to stock and credit (where these *vary*); more than one piece,
 //! and what the amounts are; items and users that are gone, which are refused like a lack; the engine, whose
 //! commands are atomic here and whose answers may be lost; the leases, because a take-over may come at any time: that
@@ -41,7 +45,7 @@ use std::collections::BTreeSet;
 use stateright::{Checker, CheckerBuilder, HasDiscoveries, Model};
 
 use self::{
-    properties::{BOOKS, CAN_BE_FINISHED, PAID_IS_HELD, REJECTED_HOLDS_NOTHING},
+    properties::{BOOKS, CAN_BE_FINISHED, HELD_FOR_ITS_OWN, PAID_IS_HELD, REJECTED_HOLDS_NOTHING},
     protocol::{Checkout, Rule, Rules, Scenario},
 };
 
@@ -51,10 +55,17 @@ const SUFFICIENT: Scenario = Scenario {
     attempts: 2,
     drives: 3,
     time: true,
+    loses: false,
 };
 /// The second item is sometimes sold out.
 const STOCK_VARIES: Scenario = Scenario {
     varies: [false, true, false],
+    ..SUFFICIENT
+};
+/// Order's store loses writes that it has answered.
+const LOSES: Scenario = Scenario {
+    time: false,
+    loses: true,
     ..SUFFICIENT
 };
 /// The user's credit does not always suffice.
@@ -145,6 +156,24 @@ fn the_protocol_holds_for_four_drives() {
         ..STOCK_VARIES
     };
     holds(Rules::protocol(), scenario);
+}
+
+#[test]
+fn the_protocol_holds_where_orders_store_loses_writes() {
+    holds(Rules::protocol(), LOSES);
+}
+
+/// The name of a saga comes twice, for something else: participants that do not compare take the first one's holds for
+/// the second one's, and sell once what is paid for twice.
+#[test]
+fn without_comparing_what_it_is_about_a_lost_sagas_holds_are_taken_for_anothers() {
+    matters(Rules::protocol(), Rule::Contents, LOSES, HELD_FOR_ITS_OWN);
+}
+
+/// The first one's driver goes on after the loss, and pays the second one.
+#[test]
+fn without_comparing_it_in_the_orders_record_a_lost_sagas_driver_pays_another() {
+    matters(Rules::protocol(), Rule::ContentsInOrder, LOSES, HELD_FOR_ITS_OWN);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! An item and an account follow the same rules, so both are a [`Place`]: what reserve and release do at an item,
 //! charge and refund do at the account. The order's lines are one piece of each item, its total is one.
 
-use super::protocol::{ATTEMPTS, Answer, Rule, Rules, index};
+use super::protocol::{ATTEMPTS, About, Answer, Rule, Rules, index};
 
 /// The records of one item, or of the user's account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,7 +22,8 @@ pub(super) struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Hold {
     Nothing,
-    Held,
+    /// The piece, or the money, is taken for this.
+    Held(About),
     /// A tombstone: there was too little.
     Refused(Written),
     /// A tombstone: undone.
@@ -43,21 +44,21 @@ pub(super) enum Written {
 impl Hold {
     /// Whether the saga has the piece, or the money.
     pub(super) fn takes(self) -> bool {
-        matches!(self, Self::Held | Self::Settled)
+        matches!(self, Self::Held(_) | Self::Settled)
     }
 
     /// A new era begins.
     pub(super) fn age(&mut self) {
         match self {
             Self::Refused(written) | Self::Released(written) => *written = Written::Earlier,
-            Self::Nothing | Self::Held | Self::Settled => {}
+            Self::Nothing | Self::Held(_) | Self::Settled => {}
         }
     }
 
     /// Whether this expires, and if so, whether it may do so in the era in which it was written.
     pub(super) fn may_expire(self, era_is_over: bool) -> bool {
         match self {
-            Self::Nothing | Self::Held => false,
+            Self::Nothing | Self::Held(_) => false,
             Self::Refused(Written::Earlier) | Self::Released(Written::Earlier) => true,
             Self::Refused(Written::InThisEra) | Self::Released(Written::InThisEra) | Self::Settled => era_is_over,
         }
@@ -78,7 +79,7 @@ impl Place {
     }
 
     /// Reserve, or charge.
-    pub(super) fn claim(&mut self, rules: Rules, attempt: u8) -> Answer {
+    pub(super) fn claim(&mut self, rules: Rules, attempt: u8, about: About) -> Answer {
         let hold = &mut self.holds[index(attempt)];
         match *hold {
             Hold::Released(_) => {
@@ -93,12 +94,13 @@ impl Place {
                 }
                 return Answer::Refused;
             }
-            Hold::Held | Hold::Settled if rules.have(Rule::Idempotence) => return Answer::Granted,
-            Hold::Held | Hold::Settled | Hold::Nothing => {}
+            Hold::Held(other) if other != about && rules.have(Rule::Contents) => return Answer::Refused,
+            Hold::Held(_) | Hold::Settled if rules.have(Rule::Idempotence) => return Answer::Granted,
+            Hold::Held(_) | Hold::Settled | Hold::Nothing => {}
         }
         if self.left > 0 {
             self.left -= 1;
-            *hold = Hold::Held;
+            *hold = Hold::Held(about);
             return Answer::Granted;
         }
         if rules.have(Rule::StickyRefusals) {
@@ -108,11 +110,12 @@ impl Place {
     }
 
     /// Release, or refund.
-    pub(super) fn undo(&mut self, rules: Rules, attempt: u8) {
+    pub(super) fn undo(&mut self, rules: Rules, attempt: u8, about: About) {
         let hold = &mut self.holds[index(attempt)];
         match *hold {
             Hold::Settled if rules.have(Rule::SettledStays) => {}
-            Hold::Held | Hold::Settled => {
+            Hold::Held(other) if other != about && rules.have(Rule::Contents) => {}
+            Hold::Held(_) | Hold::Settled => {
                 self.left += 1;
                 *hold = Hold::Released(Written::InThisEra);
             }
@@ -125,7 +128,7 @@ impl Place {
 
     pub(super) fn settle(&mut self, attempt: u8) {
         let hold = &mut self.holds[index(attempt)];
-        if *hold == Hold::Held {
+        if matches!(hold, Hold::Held(_)) {
             *hold = Hold::Settled;
         }
     }

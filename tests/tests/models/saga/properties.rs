@@ -5,13 +5,16 @@ use stateright::Property;
 use super::{
     actions::Action,
     driver::{Course, Driver},
-    protocol::{Checkout, DRIVES, Drive, PLACES, State, Status, index},
+    participants::Hold,
+    protocol::{About, Checkout, DRIVES, Drive, PLACES, State, Status, index},
 };
 
 pub(super) const BOOKS: &str = "the books balance";
 pub(super) const PAID_IS_HELD: &str = "a paid order is reserved and charged, once, by the attempt that paid";
 pub(super) const REJECTED_HOLDS_NOTHING: &str = "a rejected attempt holds nothing";
 pub(super) const TOLD_IS_TRUE: &str = "what a client was told stays true";
+pub(super) const HELD_FOR_ITS_OWN: &str =
+    "what is paid is held for what it is about, also if order's store has lost it";
 pub(super) const CAN_BE_FINISHED: &str = "every saga can still be finished";
 
 pub(super) const PAID: &str = "an order is paid";
@@ -19,6 +22,7 @@ pub(super) const PAID_AFTER_TAKE_OVER: &str = "an order is paid after a take-ove
 pub(super) const REJECTED: &str = "an attempt is rejected";
 pub(super) const PAID_AT_LAST: &str = "an order is paid after a rejected attempt";
 pub(super) const OVERTAKEN: &str = "a driver is overtaken";
+pub(super) const REFUSED_FOR_ITS_NAME: &str = "a saga is refused because its name was paid for something else";
 pub(super) const SETTLED_EXPIRED: &str = "all settled holds of a paid order have expired";
 
 /// The properties that apply to the scenario.
@@ -27,6 +31,7 @@ pub(super) fn all(model: &Checkout) -> Vec<Property<Checkout>> {
         Property::always(BOOKS, |_, state| books(state)),
         Property::always(PAID_IS_HELD, |_, state| paid_is_held(state)),
         Property::always(REJECTED_HOLDS_NOTHING, |_, state| rejected_holds_nothing(state)),
+        Property::always(HELD_FOR_ITS_OWN, |_, state| held_for_its_own(state)),
         Property::always(TOLD_IS_TRUE, |_, state| told_is_true(state)),
         Property::always(CAN_BE_FINISHED, can_be_finished),
         Property::sometimes(PAID, |_, state| is_paid(state)),
@@ -39,6 +44,11 @@ pub(super) fn all(model: &Checkout) -> Vec<Property<Checkout>> {
     if model.scenario.attempts > 1 {
         properties.push(Property::sometimes(PAID_AT_LAST, |_, state| {
             is_paid(state) && state.told[0].rejected
+        }));
+    }
+    if model.scenario.loses {
+        properties.push(Property::sometimes(REFUSED_FOR_ITS_NAME, |_, state: &State| {
+            state.lost_paid && state.told[index(state.lost)].rejected
         }));
     }
     if model.scenario.time {
@@ -76,8 +86,28 @@ fn paid_is_held(state: &State) -> bool {
 
 fn rejected_holds_nothing(state: &State) -> bool {
     let rejected = (0..state.told.len()).filter(|attempt| state.told[*attempt].rejected);
-    let mut places = rejected.flat_map(|attempt| state.places.iter().map(move |place| place.holds[attempt]));
-    !places.any(super::participants::Hold::takes)
+    let mut places = rejected.flat_map(|attempt| {
+        // What was told of the lost attempt itself is forgotten with it.
+        let is_lost_name = state.lost != 0 && attempt >= index(state.lost);
+        let about = if is_lost_name { About::Other } else { About::First };
+        state.places.iter().map(move |place| (place.holds[attempt], about))
+    });
+    !places.any(|(hold, about)| hold == Hold::Settled || hold == Hold::Held(about))
+}
+
+/// A paid order's places hold what it is about, and a paid attempt that order's store has lost keeps what it holds.
+fn held_for_its_own(state: &State) -> bool {
+    let holds = |attempt, about| {
+        let mut holds = state.places.iter().map(move |place| place.hold(attempt));
+        holds.all(|hold| !matches!(hold, Hold::Held(other) if other != about))
+    };
+    let lost_holds = || {
+        state
+            .places
+            .iter()
+            .all(|place| place.hold(state.lost) == Hold::Held(About::First))
+    };
+    (!is_paid(state) || holds(state.order.attempt, state.order.about)) && (!state.lost_paid || lost_holds())
 }
 
 /// Paid is paid for ever, and no attempt was both paid and rejected.

@@ -41,6 +41,11 @@ pub(super) enum Rule {
     SettledStays,
     /// Holds are settled only once their order is paid.
     SettleOnlyPaid,
+    /// A reserve or charge that finds its name's hold for something else is refused, and a release or refund leaves such a
+    /// hold alone.
+    Contents,
+    /// Cancel and finish compare what the driver's saga is about with what the record says.
+    ContentsInOrder,
     /// A reserve or charge that finds a tombstone writes it anew, so that it expires later. This and the next two are
     /// no part of the protocol: together, they are another way to get what the short deadline is for.
     RefusalsRenewed,
@@ -52,12 +57,12 @@ pub(super) enum Rule {
 
 /// The rules that are in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rules(u16);
+pub(super) struct Rules(u32);
 
 impl Rules {
     /// The protocol.
     pub(super) const fn protocol() -> Self {
-        Self(u16::MAX)
+        Self(u32::MAX)
             .without(Rule::RefusalsRenewed)
             .without(Rule::UndoingsRenewed)
             .without(Rule::DriveAgeInStock)
@@ -65,7 +70,7 @@ impl Rules {
 
     /// What the protocol would have to be if sagas could be driven forward at any age.
     pub(super) const fn any_deadline() -> Self {
-        Self(u16::MAX).without(Rule::ShortDeadline)
+        Self(u32::MAX).without(Rule::ShortDeadline)
     }
 
     pub(super) const fn without(self, rule: Rule) -> Self {
@@ -89,6 +94,8 @@ pub(super) struct Scenario {
     pub(super) drives: u8,
     /// Whether time passes: drives grow old; tombstones and settled holds expire.
     pub(super) time: bool,
+    /// Whether order's store may lose what it answered since before the last begin, once. The lines are then others.
+    pub(super) loses: bool,
 }
 
 /// The protocol under these rules, in this scenario.
@@ -112,6 +119,10 @@ pub(super) struct State {
     pub(super) places: [Place; PLACES],
     /// Of which attempts a tombstone has expired already. Kept under [`Rule::ShortDeadline`].
     pub(super) late: [bool; ATTEMPTS],
+    /// The attempt whose begin order's store has lost, with all that came after it; 0 if none.
+    pub(super) lost: u8,
+    /// Ghost: whether that attempt was paid.
+    pub(super) lost_paid: bool,
     /// Ghost: how the attempts ended, as the clients heard.
     pub(super) told: [Told; ATTEMPTS],
 }
@@ -124,6 +135,15 @@ pub(super) struct Order {
     /// The present driver's number. The real record forgets it when the saga ends.
     pub(super) epoch: u8,
     pub(super) status: Status,
+    pub(super) about: About,
+}
+
+/// What an attempt is about. Its name does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum About {
+    First,
+    /// What the lines are after the loss.
+    Other,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -147,6 +167,7 @@ pub(super) struct Drive {
     /// Which attempt it drives, from 1.
     pub(super) attempt: u8,
     pub(super) epoch: u8,
+    pub(super) about: About,
     pub(super) driver: Driver,
     /// The requests on the network. They stay: each may arrive any number of times, at any time, or never.
     pub(super) sent: Sent,
@@ -220,12 +241,15 @@ impl State {
             attempt: 0,
             epoch: 0,
             status: Status::Open,
+            about: About::First,
         },
         drives: [Drive::NONE; DRIVES],
         begun: 0,
         old: 0,
         places: [Place::FULL; PLACES],
         late: [false; ATTEMPTS],
+        lost: 0,
+        lost_paid: false,
         told: [Told {
             paid: false,
             rejected: false,
