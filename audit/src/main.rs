@@ -35,20 +35,16 @@ use std::{
 
 use anyhow::ensure;
 use clap::{Args, Parser, Subcommand};
-use shared::protocol::FINISHED_KEPT;
 
 use self::{
     finding::Findings,
     ledger::balance,
     report::Report,
-    saga::SagaAudit,
+    saga::{Patience, SagaAudit},
     side::{PaymentSide, StockSide},
     sources::{Addresses, Sources},
     sweep::{Rows, sweep_orders, sweep_side},
 };
-
-/// How long an audit may take: what was settled before it must be gone, and what is settled during it must stay.
-const MOST_TIME: Duration = Duration::from_secs(FINISHED_KEPT.as_secs() * 3 / 4);
 
 /// Holdfast's tools for whoever runs it.
 #[derive(Debug, Parser)]
@@ -77,6 +73,9 @@ struct AuditOptions {
     /// After how many seconds an unfinished saga, or a paid one that is not settled, is a finding.
     #[arg(long, default_value_t = 120)]
     overdue_after: u64,
+    /// How long what a finished saga leaves is kept, in milliseconds, as the services are told.
+    #[arg(long, env = "FINISHED_KEPT_MS", default_value_t = 3_600_000, value_parser = clap::value_parser!(u64).range(1_000..=86_400_000))]
+    finished_kept_ms: u64,
     /// Where the rows are spilled that memory should not hold. About 150 bytes a record.
     #[arg(long)]
     spill: Option<PathBuf>,
@@ -108,13 +107,18 @@ async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
     sweep_side::<StockSide>(&sources.stock, &mut rows.orders, &mut rows.stock, &mut findings).await?;
     sweep_side::<PaymentSide>(&sources.payment, &mut rows.orders, &mut rows.payment, &mut findings).await?;
     sweep_orders(&sources.order, &mut rows.orders, &mut findings).await?;
-    let overdue_after = Duration::from_secs(options.overdue_after);
+    let patience = Patience {
+        overdue_after: Duration::from_secs(options.overdue_after),
+        kept: Duration::from_millis(options.finished_kept_ms),
+    };
+    // What was settled before it must be gone, and what is settled during it must stay.
+    let most_time = patience.kept * 3 / 4;
     let Rows {
         orders,
         mut stock,
         mut payment,
     } = rows;
-    let sagas = SagaAudit::new(&sources, overdue_after, &mut stock, &mut payment, &mut findings)
+    let sagas = SagaAudit::new(&sources, patience, &mut stock, &mut payment, &mut findings)
         .run(orders)
         .await?;
     let items = balance::<StockSide>(&sources.stock, stock, &mut findings).await?;
@@ -124,9 +128,9 @@ async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
         "a Redis server was started anew during the audit, which a scan does not survive; run it again"
     );
     ensure!(
-        started.elapsed() < MOST_TIME,
-        "it took longer than the {} minutes for which finished sagas are remembered",
-        MOST_TIME.as_secs() / 60
+        started.elapsed() < most_time,
+        "it took longer than {} s, three quarters of the time for which finished sagas are remembered",
+        most_time.as_secs()
     );
     let report = Report {
         items,

@@ -12,10 +12,9 @@ use serde::Serialize;
 use shared::{
     clock::Timestamp,
     ids::{OrderId, SagaId},
-    protocol::FINISHED_KEPT,
 };
 
-use self::judge::{Stage, Suspicion, judge, stage};
+use self::judge::{Sales, Stage, Suspicion, judge, sales_of, stage};
 use crate::{
     finding::{Findings, Kind},
     ledger::LedgerRow,
@@ -27,6 +26,15 @@ use crate::{
 
 /// How many holds are read again at once.
 const READ_AGAIN: usize = 1_000;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// After which time a saga that is not finished, or paid and not settled in time, is a finding.
+    pub(crate) overdue_after: Duration,
+    /// How long what a finished saga leaves is kept.
+    pub(crate) kept: Duration,
+}
 
 /// How many sagas there are.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
@@ -45,6 +53,8 @@ type Holds<S> = BTreeMap<(SagaId, String), <S as Side>::Hold>;
 #[derive(Default)]
 struct Known {
     order: Option<Order>,
+    /// What it had sold before it was set back. With what it sells now, once all rows are known.
+    sales: Sales,
     entries: BTreeMap<SagaId, f64>,
     stock: Holds<StockSide>,
     payment: Holds<PaymentSide>,
@@ -55,7 +65,7 @@ pub(crate) struct SagaAudit<'a> {
     sources: &'a Sources,
     orders: Keys,
     now: Timestamp,
-    overdue_after: Duration,
+    patience: Patience,
     stock: &'a mut Spill<LedgerRow<stock::record::Hold>>,
     payment: &'a mut Spill<LedgerRow<payment::record::Hold>>,
     findings: &'a mut Findings,
@@ -65,7 +75,7 @@ pub(crate) struct SagaAudit<'a> {
 impl<'a> SagaAudit<'a> {
     pub(crate) fn new(
         sources: &'a Sources,
-        overdue_after: Duration,
+        patience: Patience,
         stock: &'a mut Spill<LedgerRow<stock::record::Hold>>,
         payment: &'a mut Spill<LedgerRow<payment::record::Hold>>,
         findings: &'a mut Findings,
@@ -74,7 +84,7 @@ impl<'a> SagaAudit<'a> {
             sources,
             orders: Keys::new(sources.order.partitions.clone()),
             now: Timestamp::now(),
-            overdue_after,
+            patience,
             stock,
             payment,
             findings,
@@ -89,6 +99,10 @@ impl<'a> SagaAudit<'a> {
                 // A scan may name a key twice. The later reading counts.
                 match row? {
                     OrderRow::Order(order_id, order) => orders.entry(order_id).or_default().order = Some(order),
+                    OrderRow::Sale(saga_id, sale) => {
+                        let known = orders.entry(saga_id.order).or_default();
+                        known.sales.insert(saga_id.attempt, sale);
+                    }
                     OrderRow::Entry(saga_id, score) => {
                         let known = orders.entry(saga_id.order.clone()).or_default();
                         known.entries.insert(saga_id, score);
@@ -110,20 +124,36 @@ impl<'a> SagaAudit<'a> {
 
     async fn bucket(&mut self, orders: BTreeMap<OrderId, Known>) -> anyhow::Result<()> {
         let (mut of_stock, mut of_payment) = (Vec::new(), Vec::new());
-        for (order_id, known) in orders {
+        for (order_id, mut known) in orders {
+            known.sales = sales_of(known.order.as_ref(), &known.sales);
             self.count(&known);
             self.index(&order_id, &known).await?;
             let order = known.order.as_ref();
             let entries: BTreeSet<SagaId> = known.entries.into_keys().collect();
-            of_stock.extend(judge::<StockSide>(&order_id, order, &entries, &known.stock));
-            of_payment.extend(judge::<PaymentSide>(&order_id, order, &entries, &known.payment));
+            of_stock.extend(judge::<StockSide>(
+                &order_id,
+                order,
+                &known.sales,
+                &entries,
+                &known.stock,
+            ));
+            of_payment.extend(judge::<PaymentSide>(
+                &order_id,
+                order,
+                &known.sales,
+                &entries,
+                &known.payment,
+            ));
             pass_on::<StockSide>(&self.sources.stock, known.stock, self.stock)?;
             pass_on::<PaymentSide>(&self.sources.payment, known.payment, self.payment)?;
         }
+        let asked = of_stock.iter().chain(&of_payment).filter(|suspicion| suspicion.asks());
+        let standings = self.standings(asked.map(Suspicion::saga_id)).await?;
         for some in of_stock.chunks(READ_AGAIN) {
             confirm::<StockSide>(
                 &self.sources.stock,
-                &self.sources.order,
+                &standings,
+                self.patience.kept,
                 some,
                 self.stock,
                 self.findings,
@@ -133,7 +163,8 @@ impl<'a> SagaAudit<'a> {
         for some in of_payment.chunks(READ_AGAIN) {
             confirm::<PaymentSide>(
                 &self.sources.payment,
-                &self.sources.order,
+                &standings,
+                self.patience.kept,
                 some,
                 self.payment,
                 self.findings,
@@ -145,11 +176,11 @@ impl<'a> SagaAudit<'a> {
 
     fn count(&mut self, known: &Known) {
         self.counts.in_flight += known.entries.len() as u64;
+        self.counts.paid += known.sales.len() as u64;
         self.counts.stock_holds += known.stock.len() as u64;
         self.counts.payment_holds += known.payment.len() as u64;
         if let Some(order) = &known.order {
             self.counts.orders += 1;
-            self.counts.paid += order.sales().count() as u64;
             self.counts.under_way += u64::from(order.drive().is_some());
         }
     }
@@ -157,7 +188,7 @@ impl<'a> SagaAudit<'a> {
     /// Holds the index against the order. What does not match is looked at again, since both may have changed.
     async fn index(&mut self, order_id: &OrderId, known: &Known) -> anyhow::Result<()> {
         for (saga_id, score) in &known.entries {
-            match stage(known.order.as_ref(), saga_id.attempt) {
+            match stage(known.order.as_ref(), &known.sales, saga_id.attempt) {
                 Stage::UnderWay { .. } | Stage::Paid(_) if self.is_late(*score) => {
                     // It may have been finished, or settled, since.
                     if self.score(saga_id).await?.is_some_and(|score| self.is_late(score)) {
@@ -167,11 +198,12 @@ impl<'a> SagaAudit<'a> {
                 }
                 Stage::UnderWay { .. } | Stage::Paid(_) => {}
                 Stage::Over | Stage::NotYet | Stage::NoOrder => {
+                    // The order is read first: one that was set back by then has left its sale.
                     let order = self.read_order(order_id).await?;
-                    let over = matches!(
-                        stage(order.as_ref(), saga_id.attempt),
-                        Stage::Over | Stage::NotYet | Stage::NoOrder
-                    );
+                    let over = !matches!(
+                        stage(order.as_ref(), &Sales::new(), saga_id.attempt),
+                        Stage::UnderWay { .. } | Stage::Paid(_)
+                    ) && !self.is_sold(saga_id).await?;
                     if over && self.score(saga_id).await?.is_some() {
                         let detail = "there is no such saga, or it is finished";
                         self.findings.add(Kind::OrphanEntry, self.entry(saga_id), detail)?;
@@ -203,14 +235,42 @@ impl<'a> SagaAudit<'a> {
     /// Whether recovery should have taken the saga over, or settled it, long ago.
     fn is_late(&self, score: f64) -> bool {
         let (since, patience) = match Standing::of(score) {
-            Standing::UnderWay { since } => (since, self.overdue_after),
-            Standing::Paid { since } => (since, FINISHED_KEPT + self.overdue_after),
+            Standing::UnderWay { since } => (since, self.patience.overdue_after),
+            Standing::Paid { since } => (since, self.patience.kept + self.patience.overdue_after),
         };
         self.now.since(since) > patience
     }
 
     async fn score(&self, saga_id: &SagaId) -> anyhow::Result<Option<f64>> {
-        score(&self.sources.order, saga_id).await
+        let members = [self.member(saga_id)];
+        let scores = self.sources.order.survey.scores(&members).await?;
+        Ok(scores.into_iter().flatten().next())
+    }
+
+    /// Where these sagas stand: each is asked for once, and many in one round trip. Those off the index are left out.
+    async fn standings<'s>(
+        &self,
+        saga_ids: impl Iterator<Item = &'s SagaId>,
+    ) -> anyhow::Result<BTreeMap<SagaId, Standing>> {
+        let saga_ids: BTreeSet<&SagaId> = saga_ids.collect();
+        let members: Vec<_> = saga_ids.iter().map(|saga_id| self.member(saga_id)).collect();
+        let scores = self.sources.order.survey.scores(&members).await?;
+        let standing = |(saga_id, score): (&SagaId, Option<f64>)| Some((saga_id.clone(), Standing::of(score?)));
+        Ok(saga_ids.into_iter().zip(scores).filter_map(standing).collect())
+    }
+
+    /// The saga's index, and its name there.
+    fn member(&self, saga_id: &SagaId) -> (String, String) {
+        let order = self.orders.order(&saga_id.order);
+        let index = self.orders.inflight(order.partition());
+        (index.name().to_string(), saga_id.to_string())
+    }
+
+    /// Whether the saga was paid and its order set back.
+    async fn is_sold(&self, saga_id: &SagaId) -> anyhow::Result<bool> {
+        let name = self.orders.sale(saga_id).name().to_string();
+        let values = self.sources.order.survey.read(vec![name]).await?;
+        Ok(values.into_iter().flatten().next().is_some())
     }
 
     async fn read_order(&self, order_id: &OrderId) -> anyhow::Result<Option<Order>> {
@@ -226,19 +286,13 @@ impl<'a> SagaAudit<'a> {
 }
 
 /// Whether a saga has been paid for so long that a driver may be settling it.
-fn may_be_settled(standing: Standing) -> bool {
+fn may_be_settled(standing: Standing, kept: Duration) -> bool {
     // Clocks differ a little.
     const MARGIN: Duration = Duration::from_secs(60);
     match standing {
         Standing::UnderWay { .. } => false,
-        Standing::Paid { since } => Timestamp::now().since(since) + MARGIN > FINISHED_KEPT,
+        Standing::Paid { since } => Timestamp::now().since(since) + MARGIN > kept,
     }
-}
-
-async fn score(order: &Source, saga_id: &SagaId) -> anyhow::Result<Option<f64>> {
-    let keys = Keys::new(order.partitions.clone());
-    let index = keys.inflight(order.partitions.of(saga_id.order.as_str()));
-    Ok(order.survey.score(index.name(), &saga_id.to_string()).await?)
 }
 
 /// Hands every hold on to the books.
@@ -251,29 +305,23 @@ fn pass_on<S: Side>(source: &Source, holds: Holds<S>, ledger: &mut Spill<LedgerR
 }
 
 /// Reads what is suspicious again, and reports what is still off.
+///
+/// Where the sagas stand was asked for before: settling removes a hold first, and then takes the saga off the index.
 async fn confirm<S: Side>(
     source: &Source,
-    order: &Source,
+    standings: &BTreeMap<SagaId, Standing>,
+    kept: Duration,
     suspicions: &[Suspicion],
     ledger: &mut Spill<LedgerRow<S::Hold>>,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    // Where a saga stands is asked for before its hold is read: settling removes the hold first.
-    let mut standings = Vec::with_capacity(suspicions.len());
-    for suspicion in suspicions {
-        let asks = matches!(suspicion, Suspicion::NoHold { .. } | Suspicion::NotSettled { .. });
-        standings.push(if asks {
-            score(order, suspicion.saga_id()).await?.map(Standing::of)
-        } else {
-            None
-        });
-    }
     let keys: Vec<String> = suspicions
         .iter()
         .map(|suspicion| S::hold_key(&source.partitions, suspicion.saga_id(), suspicion.id()))
         .collect();
     let values = source.survey.read(keys.clone()).await?;
-    for (((suspicion, standing), key), value) in suspicions.iter().zip(standings).zip(keys).zip(values) {
+    for ((suspicion, key), value) in suspicions.iter().zip(keys).zip(values) {
+        let standing = standings.get(suspicion.saga_id()).copied();
         // One that cannot be read is a finding of the sweep.
         let hold: Option<S::Hold> = value.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let state = hold.as_ref().map(S::state);
@@ -313,7 +361,7 @@ async fn confirm<S: Side>(
                 }
                 (Some(_), _) => findings.add(Kind::PaidButUndone, key, format!("{saga_id} is paid"))?,
                 (None, _) => {
-                    if standing.is_some_and(|standing| !may_be_settled(standing)) {
+                    if standing.is_some_and(|standing| !may_be_settled(standing, kept)) {
                         let detail = format!("{saga_id} is paid, not long ago, and holds no {amount} here");
                         findings.add(Kind::PaidWithoutHold, key, detail)?;
                     }

@@ -92,7 +92,7 @@ impl Side for StockSide {
         use stock::record::Hold;
         match hold {
             Hold::Held { quantity, .. } => State::Held(quantity.get()),
-            Hold::Released { .. } | Hold::OutOfStock { .. } | Hold::ItemGone => State::Tombstone,
+            Hold::Released { .. } | Hold::OutOfStock { .. } | Hold::ItemGone | Hold::NoRoom => State::Tombstone,
         }
     }
 
@@ -130,7 +130,9 @@ impl Side for PaymentSide {
         use payment::record::Hold;
         match hold {
             Hold::Charged { amount, .. } => State::Held(amount.get()),
-            Hold::Refunded { .. } | Hold::InsufficientCredit { .. } | Hold::UnknownUser => State::Tombstone,
+            Hold::Refunded { .. } | Hold::InsufficientCredit { .. } | Hold::UnknownUser | Hold::NoRoom => {
+                State::Tombstone
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use order::record::Order;
+use order::record::{Order, Sale};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use shared::{
     ids::{OrderId, SagaId},
@@ -23,6 +23,8 @@ use crate::{
 pub(crate) enum OrderRow {
     /// Its record.
     Order(OrderId, Order),
+    /// What one of its sagas has sold, before somebody set the order back.
+    Sale(SagaId, Sale),
     /// One of its sagas is in the index, with this score.
     Entry(SagaId, f64),
     /// One of its sagas has a hold on an item.
@@ -115,7 +117,8 @@ pub(crate) async fn sweep_side<S: Swept>(
     Ok(())
 }
 
-/// Reads order's index, and then every order.
+/// Reads order's index, then every order, and then every sale: so an order that was set back before it was read has
+/// left its sale's record before the sales are read.
 pub(crate) async fn sweep_orders(
     source: &Source,
     rows: &mut Spill<OrderRow>,
@@ -158,7 +161,7 @@ pub(crate) async fn sweep_orders(
         let page = source.survey.keys("*", &cursor).await?;
         let orders = keys_of_kind(
             "order",
-            &["inflight", "fence", "events", "turn"],
+            &["sale", "inflight", "fence", "events", "turn"],
             page.entries,
             findings,
         )?;
@@ -170,6 +173,33 @@ pub(crate) async fn sweep_orders(
                 Ok(order_id) if **keys.order(&order_id).name() == *stored.name => {
                     would_expire(&stored, findings)?;
                     rows.add(id, &OrderRow::Order(order_id, stored.record))?;
+                }
+                _ => misplaced(&stored.name, findings)?,
+            }
+        }
+        from = page.next;
+    }
+    sweep_sales(source, &keys, rows, findings).await
+}
+
+async fn sweep_sales(
+    source: &Source,
+    keys: &order::keys::Keys,
+    rows: &mut Spill<OrderRow>,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let mut from = Some(START.to_owned());
+    while let Some(cursor) = from {
+        let page = source.survey.keys("sale:*", &cursor).await?;
+        for stored in read_page::<Sale>(source, page.entries, findings).await? {
+            let id = ParsedName::of(&stored.name)
+                .and_then(|name| name.id)
+                .unwrap_or_default();
+            match id.parse::<SagaId>() {
+                Ok(saga_id) if **keys.sale(&saga_id).name() == *stored.name => {
+                    would_expire(&stored, findings)?;
+                    let order = saga_id.order.to_string();
+                    rows.add(&order, &OrderRow::Sale(saga_id, stored.record))?;
                 }
                 _ => misplaced(&stored.name, findings)?,
             }

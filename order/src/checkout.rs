@@ -97,17 +97,25 @@ impl Orders {
     async fn attempt(self, order_id: OrderId) -> Result<Attempt, EngineError> {
         let begin = Begin {
             keys: self.keys.saga(&order_id),
+            has_room: !self.store.is_nearly_full() && self.room.admits(Instant::now()),
         };
         let saga = match self.engine.submit(begin).await? {
             BeginOutcome::Begun(saga) => saga,
             BeginOutcome::UnderWay(saga_id) => return Ok(Attempt::UnderWay(saga_id)),
             BeginOutcome::AlreadyPaid => return Ok(Attempt::Ended(Checkout::Paid)),
+            BeginOutcome::NoRoom => return Err(EngineError::StoreFull),
             BeginOutcome::Empty => return Ok(Attempt::Ended(Checkout::Empty)),
             BeginOutcome::UnknownOrder => return Ok(Attempt::Ended(Checkout::UnknownOrder)),
         };
         match self.drive(&saga, Course::Forward).await {
-            Ok(Driven::Finished(Verdict::Paid)) => return Ok(Attempt::Ended(Checkout::Paid)),
+            Ok(Driven::Finished(Verdict::Paid)) => {
+                self.room.is_there();
+                return Ok(Attempt::Ended(Checkout::Paid));
+            }
             Ok(Driven::Finished(Verdict::Rejected(rejection))) => {
+                if rejection == Rejection::StoreFull {
+                    self.room.is_missing(Instant::now());
+                }
                 return Ok(Attempt::Ended(Checkout::Rejected(rejection)));
             }
             Ok(Driven::Overtaken) => tracing::info!(saga = %saga.id, "overtaken"),
@@ -123,11 +131,14 @@ impl Orders {
         let mut looks = 0;
         loop {
             match self.find(&saga_id.order).await {
-                Ok(Some(order)) => {
-                    if let Some(ended) = ended(&order, saga_id) {
-                        return ended;
+                Ok(Some(order)) => match self.sale(saga_id, &order).await {
+                    Ok(sale) => {
+                        if let Some(ended) = ended(&order, sale.is_some()) {
+                            return ended;
+                        }
                     }
-                }
+                    Err(error) => tracing::warn!(saga = %saga_id, %error, "the sale could not be read"),
+                },
                 Ok(None) => return Checkout::UnknownOrder,
                 Err(error) => tracing::warn!(saga = %saga_id, %error, "the order could not be read"),
             }
@@ -137,9 +148,9 @@ impl Orders {
     }
 }
 
-/// How the saga ended, or else a later one of the same order; `None` while one is under way.
-fn ended(order: &Order, saga_id: &SagaId) -> Option<Checkout> {
-    if order.sale(saga_id.attempt).is_some() {
+/// How the saga ended, which has sold something or not, or else a later one of the same order; `None` while one is under way.
+fn ended(order: &Order, has_sold: bool) -> Option<Checkout> {
+    if has_sold {
         return Some(Checkout::Paid);
     }
     match &order.status {
@@ -167,23 +178,16 @@ impl OrderMetrics {
 
 #[cfg(test)]
 mod tests {
-    use shared::{amounts::Credits, clock::Timestamp, ids::UserId};
+    use shared::{clock::Timestamp, ids::UserId};
 
     use super::*;
-    use crate::record::{Drive, Sale};
+    use crate::record::Drive;
 
     const REFUSED: Checkout = Checkout::Rejected(Rejection::UnknownUser);
 
-    /// The order after its first saga, which was paid or not, and then so many more attempts.
-    fn order(first_is_paid: bool, attempt: u32, status: Status) -> Order {
+    /// The order after so many attempts.
+    fn order(attempt: u32, status: Status) -> Order {
         let mut order = Order::new(UserId::numbered(0));
-        let sale = Sale {
-            attempt: 1,
-            user_id: UserId::numbered(0),
-            lines: Vec::new(),
-            total: Credits::ZERO,
-        };
-        order.earlier_sales.extend(first_is_paid.then_some(sale));
         order.attempt = attempt;
         order.status = status;
         order
@@ -191,10 +195,6 @@ mod tests {
 
     #[test]
     fn who_follows_a_saga_hears_how_that_saga_ended() {
-        let first = SagaId {
-            order: OrderId::numbered(0),
-            attempt: 1,
-        };
         let open = |last_failure| Status::Open { last_failure };
         let refused = open(Some(Rejection::UnknownUser));
         let now = Timestamp::from_millis(1);
@@ -217,8 +217,8 @@ mod tests {
             ((false, 2, refused), Some(REFUSED)),
         ];
         for ((first_is_paid, attempt, status), expected) in seen {
-            let order = order(first_is_paid, attempt, status);
-            assert_eq!(ended(&order, &first), expected, "{order:?}");
+            let order = order(attempt, status);
+            assert_eq!(ended(&order, first_is_paid), expected, "{order:?}");
         }
     }
 }

@@ -3,15 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
+use shared::terms::{BadTerms, Terms};
 
 use crate::lease::Leases;
 
-/// The longest deadline. A drive forward begins within it, and is honoured for a quarter of an hour more
-/// ([`DRIVE_HONOURED`]); only then may any record of its saga be forgotten ([`FINISHED_KEPT`]). The rest of that
-/// hour is for clocks that differ.
-///
-/// [`DRIVE_HONOURED`]: shared::protocol::DRIVE_HONOURED
-/// [`FINISHED_KEPT`]: shared::protocol::FINISHED_KEPT
+/// The longest deadline. [`Terms::check_for`] says what it asks of the terms.
 const MOST_DEADLINE_MS: u64 = 30 * 60 * 1_000;
 
 /// How long the saga's parts may take, in milliseconds, and how many there may be.
@@ -38,6 +34,9 @@ pub struct SagaConfig {
     /// How often unfinished sagas are looked for.
     #[arg(long, env = "RECOVERY_INTERVAL_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub recovery_interval_ms: u64,
+    /// How long words count and records stay.
+    #[command(flatten)]
+    pub terms: Terms,
 }
 
 impl Default for SagaConfig {
@@ -49,6 +48,7 @@ impl Default for SagaConfig {
             client_patience_ms: 8_000,
             max_checkouts: 1_024,
             recovery_interval_ms: 500,
+            terms: Terms::default(),
         }
     }
 }
@@ -76,6 +76,9 @@ pub enum BadSagaTimes {
         /// How old a saga may become, in milliseconds.
         deadline: u64,
     },
+    /// Words would count too long, or records stay too short.
+    #[error(transparent)]
+    Terms(#[from] BadTerms),
 }
 
 impl SagaConfig {
@@ -91,13 +94,13 @@ impl SagaConfig {
         if lease >= deadline {
             return Err(BadSagaTimes::Lease { lease, deadline });
         }
-        Ok(())
+        Ok(self.terms.check_for(self.deadline(), self.leases().first())?)
     }
 
     /// How long each driver is left alone.
     #[must_use]
     pub fn leases(&self) -> Leases {
-        Leases::new(Duration::from_millis(self.lease_ms))
+        Leases::new(Duration::from_millis(self.lease_ms), self.terms.honoured())
     }
 
     /// How old a saga may become.

@@ -1,11 +1,11 @@
 //! Where order's records live.
 
 use shared::{
-    ids::OrderId,
+    ids::{OrderId, SagaId},
     keys::{IndexKey, Key, Partition, Partitions, StreamKey},
 };
 
-use crate::record::Order;
+use crate::record::{Order, Sale};
 
 /// Names order's keys.
 #[derive(Debug, Clone)]
@@ -28,6 +28,12 @@ impl Keys {
     #[must_use]
     pub fn order(&self, order_id: &OrderId) -> Key<Order> {
         self.0.key("order", self.0.of(order_id.as_str()), order_id)
+    }
+
+    /// `sale:{tag}:<saga_id>`, beside the saga's order.
+    #[must_use]
+    pub fn sale(&self, saga_id: &SagaId) -> Key<Sale> {
+        self.0.key("sale", self.0.of(saga_id.order.as_str()), saga_id)
     }
 
     /// `inflight:{tag}`: the partition's sagas that are not finished, or paid and not settled yet, by when they

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use shared::protocol::DRIVE_HONOURED;
-
 /// What a lease grows to at least, where the first one is short: time enough for every step of a saga, each of them
 /// slow.
 const GROWN: Duration = Duration::from_secs(30);
 /// How many first leases a lease grows to at least. The first one is as long as a call may take, and a drive makes
 /// three calls, one after the other, and changes the order's record.
 const GROWN_LEASES: u32 = 4;
-/// What no lease grows beyond: far less than the time for which a driver is honoured.
-const MOST: Duration = DRIVE_HONOURED.checked_div(3).expect("not by nothing");
+/// No lease grows beyond this part of the time for which a driver is honoured.
+const OF_HONOURED: u32 = 3;
 
 /// The leases of a saga's drivers: each is twice as long as the one before, up to a bound.
 ///
@@ -21,13 +19,15 @@ const MOST: Duration = DRIVE_HONOURED.checked_div(3).expect("not by nothing");
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leases {
     first: Duration,
+    /// How long a driver is honoured.
+    honoured: Duration,
 }
 
 impl Leases {
-    /// Leases that begin with this one.
+    /// Leases that begin with this one, of drivers that are honoured for so long.
     #[must_use]
-    pub const fn new(first: Duration) -> Self {
-        Self { first }
+    pub const fn new(first: Duration, honoured: Duration) -> Self {
+        Self { first, honoured }
     }
 
     /// The lease of a saga's first driver, the shortest.
@@ -40,7 +40,7 @@ impl Leases {
     #[must_use]
     pub fn of(self, epoch: u32) -> Duration {
         let grown = GROWN.max(self.first.saturating_mul(GROWN_LEASES));
-        let longest = grown.min(MOST).max(self.first);
+        let longest = grown.min(self.honoured / OF_HONOURED).max(self.first);
         self.first.saturating_mul(2_u32.saturating_pow(epoch)).min(longest)
     }
 }
@@ -49,10 +49,12 @@ impl Leases {
 mod tests {
     use super::*;
 
+    const HONOURED: Duration = Duration::from_secs(15 * 60);
+
     #[test]
     fn a_lease_doubles_up_to_a_bound_far_below_the_time_that_a_driver_is_honoured() {
         let seconds = |leases: Leases| [0, 1, 2, 3, 4, 9, u32::MAX].map(|epoch| leases.of(epoch).as_millis());
-        let of_millis = |millis| seconds(Leases::new(Duration::from_millis(millis)));
+        let of_millis = |millis| seconds(Leases::new(Duration::from_millis(millis), HONOURED));
         assert_eq!(of_millis(100), [100, 200, 400, 800, 1_600, 30_000, 30_000]);
         assert_eq!(
             of_millis(5_000),
@@ -73,11 +75,8 @@ mod tests {
     #[test]
     fn a_lease_outlasts_a_drive_whose_calls_each_take_as_long_as_they_may() {
         for call in [10, 100, 2_000, 10_000, 60_000].map(Duration::from_millis) {
-            let leases = Leases::new(call.max(Duration::from_millis(100)));
-            assert!(
-                leases.of(10) > call * 3 && leases.of(10) * 2 < DRIVE_HONOURED,
-                "{call:?}"
-            );
+            let leases = Leases::new(call.max(Duration::from_millis(100)), HONOURED);
+            assert!(leases.of(10) > call * 3 && leases.of(10) * 2 < HONOURED, "{call:?}");
         }
     }
 }

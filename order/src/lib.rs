@@ -19,7 +19,9 @@ pub mod participants;
 pub mod random_orders;
 pub mod record;
 mod recovery;
+mod room;
 mod saga;
+mod sales;
 mod service;
 pub mod standing;
 

@@ -49,8 +49,16 @@ async fn main() -> anyhow::Result<()> {
     let stop = shutdown::on_signal()?;
     options.service.rehearse_clock_faults();
     let participants = Participants {
-        stock: Arc::new(HttpStock::new(&options.stock_urls, options.saga.call_timeout())?),
-        payment: Arc::new(HttpPayment::new(&options.payment_urls, options.saga.call_timeout())?),
+        stock: Arc::new(HttpStock::new(
+            &options.stock_urls,
+            options.saga.call_timeout(),
+            options.saga.terms,
+        )?),
+        payment: Arc::new(HttpPayment::new(
+            &options.payment_urls,
+            options.saga.call_timeout(),
+            options.saga.terms,
+        )?),
     };
     let started = Orders::start(
         &options.service.store,

@@ -12,7 +12,7 @@ use shared::{
     protocol::Line,
 };
 
-use crate::{decide::NewOrder, keys::Keys};
+use crate::decide::NewOrder;
 
 const LINES: u32 = 2;
 
@@ -70,14 +70,14 @@ impl RandomOrders {
     }
 
     /// The order with this number.
-    pub(crate) fn order(&self, keys: &Keys, number: u32) -> NewOrder {
+    pub(crate) fn order(&self, number: u32) -> NewOrder {
         let mut random = rand::rng();
         let line = |item| Line {
             item_id: ItemId::numbered(item),
             quantity: Quantity::from(1),
         };
         NewOrder {
-            order: keys.order(&OrderId::numbered(number)),
+            order_id: OrderId::numbered(number),
             user_id: UserId::numbered(random.random_range(0..self.users)),
             lines: (0..LINES).map(|_| line(random.random_range(0..self.items))).collect(),
             total: self.total,

@@ -1,13 +1,11 @@
 //! The order as it is stored.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 use shared::{
     amounts::{Credits, Quantity},
     clock::Timestamp,
     ids::{ItemId, OrderId, SagaId, UserId},
-    protocol::Line,
+    protocol::{Fingerprint, Line},
 };
 
 /// The most lines that an order may have.
@@ -24,18 +22,14 @@ pub struct Order {
     pub total: Credits,
     /// How often a checkout was begun. Never falls, so no saga's id comes twice.
     pub attempt: u32,
-    /// What was sold under this name before somebody set the order back. The books need it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub earlier_sales: Vec<Sale>,
     /// Where it stands.
     pub status: Status,
 }
 
-/// What a paid saga sold.
+/// What a paid saga sold. The order tells it, until somebody sets the order back; then it becomes a record of its own,
+/// written once, because the books need it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sale {
-    /// The saga's attempt.
-    pub attempt: u32,
     /// Who paid.
     pub user_id: UserId,
     /// What was bought.
@@ -104,6 +98,10 @@ pub enum Rejection {
     },
     /// The user does not exist.
     UnknownUser,
+    /// A participant's store was nearly full.
+    StoreFull,
+    /// Under the saga's name something else is held or charged already, which stays as it is.
+    Mismatch,
     /// A driver began to undo the saga and died before it told why.
     Interrupted,
     /// The saga was not finished within its deadline.
@@ -119,7 +117,6 @@ impl Order {
             lines: Vec::new(),
             total: Credits::ZERO,
             attempt: 0,
-            earlier_sales: Vec::new(),
             status: Status::Open { last_failure: None },
         }
     }
@@ -133,22 +130,15 @@ impl Order {
         }
     }
 
-    /// All that was sold under this name.
-    pub fn sales(&self) -> impl Iterator<Item = Cow<'_, Sale>> {
-        let latest = (self.status == Status::Paid).then(|| Sale {
-            attempt: self.attempt,
+    /// What the saga with this attempt sold, if it is the one that paid the order. What was sold before somebody set the
+    /// order back has a record of its own: see [`Keys::sale`](crate::keys::Keys::sale).
+    #[must_use]
+    pub fn sale(&self, attempt: u32) -> Option<Sale> {
+        (self.status == Status::Paid && self.attempt == attempt).then(|| Sale {
             user_id: self.user_id.clone(),
             lines: self.lines.clone(),
             total: self.total,
-        });
-        let earlier = self.earlier_sales.iter().map(Cow::Borrowed);
-        earlier.chain(latest.map(Cow::Owned))
-    }
-
-    /// What the saga with this attempt sold, where it was paid.
-    #[must_use]
-    pub fn sale(&self, attempt: u32) -> Option<Sale> {
-        self.sales().find(|sale| sale.attempt == attempt).map(Cow::into_owned)
+        })
     }
 
     /// Who drives the saga, where one is under way.
@@ -160,9 +150,18 @@ impl Order {
         }
     }
 
-    /// Whether the saga with this attempt is under way and driven by this epoch.
+    /// What the order's sagas are about.
     #[must_use]
-    pub fn is_driven_by(&self, attempt: u32, epoch: u32) -> bool {
-        self.attempt == attempt && self.drive().is_some_and(|drive| drive.epoch == epoch)
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.user_id, &self.lines, self.total)
+    }
+
+    /// Whether the saga with this attempt is under way, is driven by this epoch and is about the same as when its driver
+    /// began: a store that loses writes lets another saga of the same name begin under a driver.
+    #[must_use]
+    pub fn is_driven_by(&self, attempt: u32, epoch: u32, fingerprint: Fingerprint) -> bool {
+        self.attempt == attempt
+            && self.drive().is_some_and(|drive| drive.epoch == epoch)
+            && self.fingerprint() == fingerprint
     }
 }

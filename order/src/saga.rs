@@ -102,6 +102,7 @@ impl Orders {
             keys: self.keys.saga(&saga.id.order),
             saga_id: saga.id.clone(),
             epoch: saga.epoch,
+            fingerprint: saga.fingerprint,
             reason: reason.clone(),
         };
         let reason = match self.change(until, cancel).await? {
@@ -120,6 +121,7 @@ impl Orders {
             keys: self.keys.saga(&saga.id.order),
             saga_id: saga.id.clone(),
             epoch: saga.epoch,
+            fingerprint: saga.fingerprint,
             verdict: verdict.clone(),
         };
         match self.change(until, finish).await? {
@@ -167,6 +169,9 @@ impl From<ReserveAnswer> for Step {
             ReserveAnswer::Undone => Self::Undone,
             ReserveAnswer::OutOfStock { item_id, left } => Self::Refused(Rejection::OutOfStock { item_id, left }),
             ReserveAnswer::ItemGone { item_id } => Self::Refused(Rejection::ItemGone { item_id }),
+            ReserveAnswer::StoreFull => Self::Refused(Rejection::StoreFull),
+            // The others' lines are released, as after every refusal; what the name holds for something else stays.
+            ReserveAnswer::Mismatch { .. } => Self::Refused(Rejection::Mismatch),
         }
     }
 }
@@ -178,6 +183,8 @@ impl From<ChargeAnswer> for Step {
             ChargeAnswer::Undone => Self::Undone,
             ChargeAnswer::InsufficientCredit { credit } => Self::Refused(Rejection::InsufficientCredit { credit }),
             ChargeAnswer::UnknownUser => Self::Refused(Rejection::UnknownUser),
+            ChargeAnswer::StoreFull => Self::Refused(Rejection::StoreFull),
+            ChargeAnswer::Mismatch => Self::Refused(Rejection::Mismatch),
         }
     }
 }
@@ -186,6 +193,7 @@ fn reserve(saga: &Saga) -> Reserve {
     Reserve {
         saga_id: saga.id.clone(),
         driven_since: saga.driven_since,
+        fingerprint: saga.fingerprint,
         lines: saga.lines.clone(),
     }
 }
@@ -194,6 +202,7 @@ fn release(saga: &Saga) -> Release {
     Release {
         saga_id: saga.id.clone(),
         driven_since: saga.driven_since,
+        fingerprint: saga.fingerprint,
         item_ids: saga.lines.iter().map(|line| line.item_id.clone()).collect(),
     }
 }
@@ -202,6 +211,7 @@ fn charge(saga: &Saga) -> Charge {
     Charge {
         saga_id: saga.id.clone(),
         driven_since: saga.driven_since,
+        fingerprint: saga.fingerprint,
         user_id: saga.user_id.clone(),
         amount: saga.total,
     }
@@ -211,6 +221,7 @@ fn refund(saga: &Saga) -> Refund {
     Refund {
         saga_id: saga.id.clone(),
         driven_since: saga.driven_since,
+        fingerprint: saga.fingerprint,
         user_id: saga.user_id.clone(),
     }
 }

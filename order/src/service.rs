@@ -23,6 +23,7 @@ use crate::{
     random_orders::RandomOrders,
     record::Order,
     recovery::Recovery,
+    room::Room,
     saga::call,
 };
 
@@ -35,6 +36,7 @@ pub struct Orders {
     pub(crate) participants: Participants,
     pub(crate) saga: SagaConfig,
     pub(crate) drivers: Drivers,
+    pub(crate) room: Room,
     pub(crate) metrics: OrderMetrics,
 }
 
@@ -65,6 +67,7 @@ impl Orders {
             keys: Keys::new(foundation.partitions),
             participants,
             drivers: Drivers::new(saga.max_checkouts),
+            room: Room::default(),
             saga,
             metrics: OrderMetrics::new(),
         };
@@ -101,6 +104,7 @@ impl Orders {
 
     /// Creates an order without lines and returns its new id.
     pub async fn create(&self, user_id: UserId) -> Result<OrderId, EngineError> {
+        self.store.admit()?;
         let order_id = OrderId::generate();
         let order = self.keys.order(&order_id);
         self.engine.submit(Create { order, user_id }).await?;
@@ -121,6 +125,7 @@ impl Orders {
         item_id: ItemId,
         quantity: Quantity,
     ) -> Result<Added, EngineError> {
+        self.store.admit()?;
         let until = Instant::now() + self.saga.client_patience();
         let quote = || {
             self.participants.stock.quote(Quote {
@@ -149,12 +154,11 @@ impl Orders {
     /// Creates random orders "0" to "count - 1", and returns how many stayed as they were because they are
     /// being checked out.
     pub async fn init(&self, count: RecordCount, orders: RandomOrders) -> Result<usize, EngineError> {
+        self.store.admit()?;
         let outcomes = bulk::in_chunks(&self.engine, self.keys.partitions(), count, |partition, numbers| Init {
+            keys: self.keys.clone(),
             partition,
-            orders: numbers
-                .into_iter()
-                .map(|number| orders.order(&self.keys, number))
-                .collect(),
+            orders: numbers.into_iter().map(|number| orders.order(number)).collect(),
         })
         .await?;
         Ok(outcomes.into_iter().map(|outcome| outcome.busy).sum())

@@ -10,7 +10,7 @@ use shared::{
     amounts::Credits,
     bulk::{BatchInit, RecordCount},
     catalogue,
-    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, Problem, Refused},
+    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, Problem, Refused, STORE_FULL},
     ids::UserId,
     protocol::{INSUFFICIENT_CREDIT, UNKNOWN_USER},
 };
@@ -25,15 +25,15 @@ pub const ROOT: &str = "/payment";
 
 catalogue! {
     /// What creating a user may refuse.
-    CreateProblems: OUTCOME_UNKNOWN;
+    CreateProblems: STORE_FULL, OUTCOME_UNKNOWN;
     /// What looking a user up may refuse.
     FindProblems: MALFORMED, UNKNOWN_USER;
     /// What adding credit may refuse.
-    AddFundsProblems: MALFORMED, UNKNOWN_USER, OVERFLOW, OUTCOME_UNKNOWN;
+    AddFundsProblems: MALFORMED, UNKNOWN_USER, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
     /// What taking credit may refuse.
     PayProblems: MALFORMED, UNKNOWN_USER, INSUFFICIENT_CREDIT, OUTCOME_UNKNOWN;
     /// What creating many users may refuse.
-    BatchInitProblems: MALFORMED, OVERFLOW, OUTCOME_UNKNOWN;
+    BatchInitProblems: MALFORMED, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
 }
 
 type Answer<T, P> = Result<T, Refused<P>>;

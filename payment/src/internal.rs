@@ -11,7 +11,7 @@ use crate::Payment;
 /// The internal routes.
 #[must_use]
 pub fn routes(payment: &Payment) -> Route {
-    InternalRoutes::default()
+    InternalRoutes::new(payment.terms())
         .with(CHARGE_PATH, payment, |payment: Payment, call, until| async move {
             payment.charge(call, until).await
         })

@@ -1,7 +1,7 @@
 //! The accounts as they are stored.
 
 use serde::{Deserialize, Serialize};
-use shared::amounts::Credits;
+use shared::{amounts::Credits, protocol::Fingerprint};
 
 /// A user's account.
 ///
@@ -29,6 +29,8 @@ pub enum Hold {
         amount: Credits,
         /// The account's serial after it was.
         since: u64,
+        /// What it was taken for.
+        fingerprint: Fingerprint,
     },
     /// The saga was refused. The answer stays the same, even when credit comes in later.
     InsufficientCredit {
@@ -37,6 +39,8 @@ pub enum Hold {
     },
     /// The saga was refused: there was no such user.
     UnknownUser,
+    /// The saga was refused: the store was nearly full.
+    NoRoom,
     /// The saga was undone: nothing is taken, and never will be.
     Refunded {
         /// What was taken until then.
@@ -61,7 +65,7 @@ impl Hold {
     #[must_use]
     pub fn amount_at(&self, serial: u64) -> Credits {
         match self {
-            Self::Charged { amount, since } if *since <= serial => *amount,
+            Self::Charged { amount, since, .. } if *since <= serial => *amount,
             Self::Refunded { before: Some(span) } if span.since <= serial && serial < span.until => span.amount,
             _ => Credits::ZERO,
         }

@@ -1,14 +1,16 @@
 //! What payment does, for its HTTP side and for a process that embeds it.
 
+use metrics::counter;
 use shared::{
     amounts::Credits,
     bulk::{self, RecordCount},
     engine::{Engine, EngineConfig, EngineError, Lanes},
     http::Vitals,
     ids::UserId,
-    protocol::{Charge, ChargeAnswer, Refund, Refunded, SettleCharge, Settled},
+    protocol::{Charge, ChargeAnswer, Refund, Refunded, SAGA_MISMATCHES, SettleCharge, Settled},
     service::{Foundation, StartError},
     store::{Store, StoreConfig},
+    terms::Terms,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +29,7 @@ pub struct Payment {
     engine: Engine,
     store: Store,
     keys: Keys,
+    terms: Terms,
 }
 
 impl Payment {
@@ -34,6 +37,7 @@ impl Payment {
     pub async fn start(
         store: &StoreConfig,
         engine: &EngineConfig,
+        terms: Terms,
         stop: &CancellationToken,
     ) -> Result<(Self, Lanes), StartError> {
         let foundation = Foundation::start("payment", store, engine, stop).await?;
@@ -41,8 +45,15 @@ impl Payment {
             engine: foundation.engine,
             store: foundation.store,
             keys: Keys::new(foundation.partitions),
+            terms,
         };
         Ok((payment, foundation.lanes))
+    }
+
+    /// How long words count and records stay.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        self.terms
     }
 
     /// What the service needs in order to do its work.
@@ -63,6 +74,7 @@ impl Payment {
 
     /// Opens an account without credit and returns its user's new id.
     pub async fn create(&self) -> Result<UserId, EngineError> {
+        self.store.admit()?;
         let user_id = UserId::generate();
         let account = self.keys.account(&user_id);
         self.engine.submit(Create { account }).await?;
@@ -76,6 +88,7 @@ impl Payment {
 
     /// Adds to a user's credit.
     pub async fn add_funds(&self, user_id: &UserId, amount: Credits) -> Result<AddFundsOutcome, EngineError> {
+        self.store.admit()?;
         let account = self.keys.account(user_id);
         self.engine.submit(AddFunds { account, amount }).await
     }
@@ -90,6 +103,7 @@ impl Payment {
     ///
     /// Returns [`InitOutcome::Overflow`] where a user's sum would be too large; such accounts stay as they were.
     pub async fn init(&self, count: RecordCount, credit: Credits) -> Result<InitOutcome, EngineError> {
+        self.store.admit()?;
         let outcomes = bulk::in_chunks(&self.engine, self.keys.partitions(), count, |partition, numbers| Init {
             partition,
             accounts: numbers
@@ -108,26 +122,36 @@ impl Payment {
     /// Takes a saga's total from a user's credit, at most once. Where the queue is full it waits for room until `until`.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::honour`].
     pub async fn charge(&self, charge: Charge, until: Instant) -> Result<ChargeAnswer, EngineError> {
         let command = ChargeAccount {
             account: self.keys.account(&charge.user_id),
             hold: self.keys.hold(&charge.saga_id, &charge.user_id),
+            terms: self.terms,
             driven_since: charge.driven_since,
+            fingerprint: charge.fingerprint,
+            has_room: !self.store.is_nearly_full(),
             amount: charge.amount,
         };
-        self.engine.submit_within(command, until).await
+        let answer = self.engine.submit_within(command, until).await?;
+        if answer == ChargeAnswer::Mismatch {
+            counter!(SAGA_MISMATCHES, "at" => "payment").increment(1);
+            tracing::error!(saga = %charge.saga_id, user = %charge.user_id, "a saga's name has paid for something else; has order's store lost writes?");
+        }
+        Ok(answer)
     }
 
     /// Gives back what a saga took, and refuses it for good. Where the queue is full it waits for room until `until`.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::honour`].
     pub async fn refund(&self, refund: Refund, until: Instant) -> Result<Refunded, EngineError> {
         let command = RefundAccount {
             account: self.keys.account(&refund.user_id),
             hold: self.keys.hold(&refund.saga_id, &refund.user_id),
+            terms: self.terms,
             driven_since: refund.driven_since,
+            fingerprint: refund.fingerprint,
         };
         self.engine.submit_within(command, until).await
     }
@@ -135,11 +159,16 @@ impl Payment {
     /// Forgets a paid saga's charge. That can wait, so it takes nobody's place.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if it is too early; see [`settleable`](shared::protocol::settleable).
+    /// [`EngineError::Expired`] if it is too early; see [`Terms::settle`].
     /// [`EngineError::Overloaded`] as long as there is much else to do.
     pub async fn settle(&self, settle: SettleCharge) -> Result<Settled, EngineError> {
         let hold = self.keys.hold(&settle.saga_id, &settle.user_id);
         let paid_since = settle.paid_since;
-        self.engine.submit_leaving_room(SettleHold { hold, paid_since }).await
+        let command = SettleHold {
+            hold,
+            terms: self.terms,
+            paid_since,
+        };
+        self.engine.submit_leaving_room(command).await
     }
 }

@@ -6,10 +6,12 @@
 
 mod envelope;
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(doc)]
+use crate::terms::Terms;
 use crate::{
     amounts::{Credits, Quantity},
     clock::Timestamp,
@@ -32,17 +34,8 @@ pub const UNKNOWN_USER: ProblemKind = ProblemKind::new("unknown-user", 404, "The
 pub const INSUFFICIENT_CREDIT: ProblemKind =
     ProblemKind::new("insufficient-credit", 402, "The user has too little credit.");
 
-/// How long a participant remembers a finished saga: its tombstones, and what a paid one holds.
-///
-/// It must outlast [`DRIVE_HONOURED`] by more than two stores' clocks may ever differ: then every request
-/// that could act twice is refused for its age before the record that refuses it is gone.
-pub const FINISHED_KEPT: Duration = Duration::from_secs(60 * 60);
-
-/// How long after a driver took a saga its requests are honoured, far beyond every lease.
-///
-/// A driver may sleep for hours, with its machine, and go on with what it knew; and a request may lie in
-/// some buffer as long. What they know is then too old to act on.
-pub const DRIVE_HONOURED: Duration = Duration::from_secs(15 * 60);
+/// Counts sagas whose name holds something else at a participant (label `at`), as after order's store lost writes.
+pub const SAGA_MISMATCHES: &str = "holdfast_saga_mismatch_total";
 
 /// Where stock takes [`Reserve`] calls.
 pub const RESERVE_PATH: &str = "/internal/reserve";
@@ -57,25 +50,6 @@ pub const REFUND_PATH: &str = "/internal/refund";
 /// Where stock takes [`SettlePieces`] calls and payment takes [`SettleCharge`] calls.
 pub const SETTLE_PATH: &str = "/internal/settle";
 
-/// When a participant acts on a request of a driver that took its saga at `driven_since`: not much later, and not much
-/// earlier either, since the order's store and the participant's have clocks that differ.
-///
-/// A participant compares it with its own store's clock, as every command's
-/// [`validity`](crate::engine::Command::validity).
-#[must_use]
-pub fn honoured(driven_since: Timestamp) -> RangeInclusive<Timestamp> {
-    driven_since.before(DRIVE_HONOURED)..=driven_since.after(DRIVE_HONOURED)
-}
-
-/// When a participant may forget what a saga holds that was paid at `paid_since`.
-///
-/// Every driver of the saga took it before it was paid. So from this time on none of them is [`honoured`], by the same
-/// clock that says so: whoever asks for the saga again is refused for that, and no longer by its holds.
-#[must_use]
-pub fn settleable(paid_since: Timestamp) -> RangeInclusive<Timestamp> {
-    paid_since.after(DRIVE_HONOURED)..=Timestamp::MAX
-}
-
 /// Some pieces of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -85,13 +59,65 @@ pub struct Line {
     pub quantity: Quantity,
 }
 
+/// What a saga is about, in short: who pays, how many pieces of which items, and how much for them together.
+///
+/// A saga's name is `<order_id>.<attempt>`. If order's store loses writes that it has answered, the same name comes
+/// twice, and it may be for something else. So every request tells the fingerprint, a hold keeps it, and what is held
+/// under the name for something else is neither taken for granted nor given back. For the same thing the repeat heals
+/// the loss: it finds what is held already.
+///
+/// An accident goes unseen once in 2^32 times; nobody is kept from forging it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(u32);
+
+impl Fingerprint {
+    /// The fingerprint of these contents. Several lines of one item count as their sum, in any order.
+    #[must_use]
+    pub fn of(user_id: &UserId, lines: &[Line], total: Credits) -> Self {
+        let mut pieces: BTreeMap<&str, i64> = BTreeMap::new();
+        for line in lines {
+            let sum = pieces.entry(line.item_id.as_str()).or_default();
+            *sum = sum.wrapping_add(line.quantity.get());
+        }
+        let mut hash = Fnv::default();
+        hash.add(user_id.as_str(), total.get());
+        for (item_id, quantity) in pieces {
+            hash.add(item_id, quantity);
+        }
+        Self(hash.0)
+    }
+}
+
+/// FNV-1a with 32 bits, which stays the same in every build, as the standard library's hashes need not.
+///
+/// Source: <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>
+struct Fnv(u32);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0x811c_9dc5)
+    }
+}
+
+impl Fnv {
+    /// Adds a name and a number. No id holds the byte that ends one.
+    fn add(&mut self, name: &str, number: i64) {
+        for byte in name.bytes().chain([0]).chain(number.to_le_bytes()) {
+            self.0 = (self.0 ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        }
+    }
+}
+
 /// Asks stock to hold all lines of a saga, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reserve {
     /// The saga that holds.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`honoured`].
+    /// When the asking driver took the saga; see [`Terms::honour`].
     pub driven_since: Timestamp,
+    /// What the saga is about.
+    pub fingerprint: Fingerprint,
     /// What is held. Several lines of one item count as their sum.
     pub lines: Vec<Line>,
 }
@@ -114,8 +140,15 @@ pub enum ReserveAnswer {
         /// The item that was asked for.
         item_id: ItemId,
     },
+    /// Stock's store is nearly full. Nothing is held, and never will be.
+    StoreFull,
     /// The saga was released before. Nothing is held, and never will be.
     Undone,
+    /// Under the saga's name something else is held, or other pieces of an item. Nothing is held for this one.
+    Mismatch {
+        /// The item that is held already.
+        item_id: ItemId,
+    },
 }
 
 /// Asks stock to give back what a saga holds, and to refuse it for good.
@@ -123,8 +156,10 @@ pub enum ReserveAnswer {
 pub struct Release {
     /// The saga that no longer holds.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`honoured`].
+    /// When the asking driver took the saga; see [`Terms::honour`].
     pub driven_since: Timestamp,
+    /// What the saga is about. What the same name holds for something else stays.
+    pub fingerprint: Fingerprint,
     /// The items of the saga's lines.
     pub item_ids: Vec<ItemId>,
 }
@@ -155,8 +190,10 @@ pub enum QuoteAnswer {
 pub struct Charge {
     /// The saga that pays.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`honoured`].
+    /// When the asking driver took the saga; see [`Terms::honour`].
     pub driven_since: Timestamp,
+    /// What the saga is about.
+    pub fingerprint: Fingerprint,
     /// Whose credit.
     pub user_id: UserId,
     /// How much.
@@ -176,8 +213,12 @@ pub enum ChargeAnswer {
     },
     /// There is no such user. Nothing is taken.
     UnknownUser,
+    /// Payment's store is nearly full. Nothing is taken, and never will be.
+    StoreFull,
     /// The saga was refunded before. Nothing is taken, and never will be.
     Undone,
+    /// Under the saga's name the user has paid for something else. Nothing is taken for this one.
+    Mismatch,
 }
 
 /// Asks payment to give back what a saga took, and to refuse it for good.
@@ -185,8 +226,10 @@ pub enum ChargeAnswer {
 pub struct Refund {
     /// The saga that no longer pays.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`honoured`].
+    /// When the asking driver took the saga; see [`Terms::honour`].
     pub driven_since: Timestamp,
+    /// What the saga is about. What the same name took for something else stays taken.
+    pub fingerprint: Fingerprint,
     /// Whose credit.
     pub user_id: UserId,
 }
@@ -195,24 +238,24 @@ pub struct Refund {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refunded;
 
-/// Tells stock that a saga has been paid for [`FINISHED_KEPT`]: nobody can ask for it any more, and its holds can be
+/// Tells stock that a saga has been paid for [`Terms::kept`]: nobody can ask for it any more, and its holds can be
 /// forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettlePieces {
     /// The saga whose order is paid.
     pub saga_id: SagaId,
-    /// When it was paid, by the clock of order's store; see [`settleable`].
+    /// When it was paid, by the clock of order's store; see [`Terms::settle`].
     pub paid_since: Timestamp,
     /// The items of the saga's lines.
     pub item_ids: Vec<ItemId>,
 }
 
-/// Tells payment that a saga has been paid for [`FINISHED_KEPT`], likewise.
+/// Tells payment that a saga has been paid for [`Terms::kept`], likewise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettleCharge {
     /// The saga whose order is paid.
     pub saga_id: SagaId,
-    /// When it was paid, by the clock of order's store; see [`settleable`].
+    /// When it was paid, by the clock of order's store; see [`Terms::settle`].
     pub paid_since: Timestamp,
     /// Who paid.
     pub user_id: UserId,
@@ -227,21 +270,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drive_is_honoured_for_a_while_by_clocks_that_differ_a_little() {
-        let minute = |minutes: u64| Timestamp::from_millis(minutes * 60_000);
-        for near in [45, 59, 60, 61, 75] {
-            assert!(honoured(minute(near)).contains(&minute(60)), "{near}");
-        }
-        for far in [0, 44, 76, 200] {
-            assert!(!honoured(minute(far)).contains(&minute(60)), "{far}");
-        }
-    }
-
-    #[test]
-    fn what_a_paid_saga_holds_is_forgotten_only_when_none_of_its_drivers_is_honoured() {
-        let paid = Timestamp::from_millis(1_000_000_000);
-        let last = *honoured(paid).end();
-        assert!(!settleable(paid).contains(&last.before(Duration::from_millis(1))));
-        assert!(settleable(paid).contains(&last.after(Duration::from_millis(1))));
+    fn a_fingerprint_tells_what_a_saga_is_about_and_not_how_its_lines_are_written() {
+        let line = |item: u32, quantity: u32| Line {
+            item_id: ItemId::numbered(item),
+            quantity: Quantity::from(quantity),
+        };
+        let of = |user: u32, lines: &[Line], total: u32| {
+            Fingerprint::of(&UserId::numbered(user), lines, Credits::from(total))
+        };
+        let first = of(1, &[line(1, 2), line(2, 3)], 9);
+        assert_eq!(first, of(1, &[line(2, 3), line(1, 1), line(1, 1)], 9));
+        let others = [
+            of(2, &[line(1, 2), line(2, 3)], 9),
+            of(1, &[line(1, 3), line(2, 2)], 9),
+            of(1, &[line(1, 2), line(3, 3)], 9),
+            of(1, &[line(1, 2)], 9),
+            of(1, &[line(1, 2), line(2, 3)], 8),
+        ];
+        assert!(others.iter().all(|other| *other != first), "{others:?}");
+        // It is kept in records, so no build may change it.
+        assert_eq!(
+            serde_json::to_string(&of(1, &[line(1, 2)], 9)).ok().as_deref(),
+            Some("1056814")
+        );
     }
 }

@@ -110,12 +110,6 @@ impl Survey {
         Ok(page(next, entries))
     }
 
-    /// The score of an index's member, where it is one. What is no index has no members.
-    pub async fn score(&self, index: &str, member: &str) -> Result<Option<f64>, EngineError> {
-        let scores = self.scores(&[(index.to_owned(), member.to_owned())]).await?;
-        Ok(scores.into_iter().flatten().next())
-    }
-
     /// The scores of members of indexes, each an index and a member, in one round trip a thousand. `None` if it is no
     /// member; what is no index has none.
     pub async fn scores(&self, members: &[(String, String)]) -> Result<Vec<Option<f64>>, EngineError> {

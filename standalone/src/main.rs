@@ -128,11 +128,12 @@ async fn run(
     trouble: &Trouble,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let started = Stock::start(&StoreConfig::at(stock_url), &options.engine, &stop).await;
+    let terms = options.saga.terms;
+    let started = Stock::start(&StoreConfig::at(stock_url), &options.engine, terms, &stop).await;
     let Some((stock, stock_lanes)) = unless_stopped(started)? else {
         return Ok(());
     };
-    let started = Payment::start(&StoreConfig::at(payment_url), &options.engine, &stop).await;
+    let started = Payment::start(&StoreConfig::at(payment_url), &options.engine, terms, &stop).await;
     let Some((payment, payment_lanes)) = unless_stopped(started)? else {
         return Ok(());
     };

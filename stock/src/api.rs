@@ -10,7 +10,7 @@ use shared::{
     amounts::{Credits, Quantity},
     bulk::{BatchInit, RecordCount},
     catalogue,
-    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, Problem, Refused},
+    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, Problem, Refused, STORE_FULL},
     ids::ItemId,
     protocol::{OUT_OF_STOCK, UNKNOWN_ITEM},
 };
@@ -25,15 +25,15 @@ pub const ROOT: &str = "/stock";
 
 catalogue! {
     /// What creating an item may refuse.
-    CreateProblems: MALFORMED, OUTCOME_UNKNOWN;
+    CreateProblems: MALFORMED, STORE_FULL, OUTCOME_UNKNOWN;
     /// What looking an item up may refuse.
     FindProblems: MALFORMED, UNKNOWN_ITEM;
     /// What adding pieces may refuse.
-    AddProblems: MALFORMED, UNKNOWN_ITEM, OVERFLOW, OUTCOME_UNKNOWN;
+    AddProblems: MALFORMED, UNKNOWN_ITEM, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
     /// What taking pieces may refuse.
     SubtractProblems: MALFORMED, UNKNOWN_ITEM, OUT_OF_STOCK, OUTCOME_UNKNOWN;
     /// What creating many items may refuse.
-    BatchInitProblems: MALFORMED, OVERFLOW, OUTCOME_UNKNOWN;
+    BatchInitProblems: MALFORMED, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
 }
 
 type Answer<T, P> = Result<T, Refused<P>>;

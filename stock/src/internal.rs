@@ -11,7 +11,7 @@ use crate::Stock;
 /// The internal routes.
 #[must_use]
 pub fn routes(stock: &Stock) -> Route {
-    InternalRoutes::default()
+    InternalRoutes::new(stock.terms())
         .with(RESERVE_PATH, stock, |stock: Stock, call, until| async move {
             stock.reserve(call, until).await
         })

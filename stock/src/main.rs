@@ -7,6 +7,7 @@ use shared::{
     service::{check_health, finish, serve, unless_stopped},
     shutdown,
     telemetry::Telemetry,
+    terms::Terms,
 };
 use stock::{Stock, api, internal};
 
@@ -18,6 +19,8 @@ struct Options {
     service: ServiceConfig,
     #[command(flatten)]
     internal: InternalConfig,
+    #[command(flatten)]
+    terms: Terms,
 }
 
 /// A request makes many small allocations, which another thread often frees: measured, this allocator gave a
@@ -27,15 +30,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Options { service, internal } = Options::parse();
+    let Options {
+        service,
+        internal,
+        terms,
+    } = Options::parse();
     if service.check_health {
         return Ok(check_health(service.server.listen).await?);
     }
     require::<Options, _>(service.check());
+    require::<Options, _>(terms.check());
     let telemetry = Telemetry::start(&service.telemetry)?;
     let stop = shutdown::on_signal()?;
     service.rehearse_clock_faults();
-    let started = Stock::start(&service.store, &service.engine, &stop).await;
+    let started = Stock::start(&service.store, &service.engine, terms, &stop).await;
     let Some((stock, lanes)) = unless_stopped(started)? else {
         return Ok(());
     };

@@ -1,7 +1,10 @@
 //! The stock as it is stored.
 
 use serde::{Deserialize, Serialize};
-use shared::amounts::{Credits, Quantity};
+use shared::{
+    amounts::{Credits, Quantity},
+    protocol::Fingerprint,
+};
 
 /// An item's counters.
 ///
@@ -32,6 +35,8 @@ pub enum Hold {
         quantity: Quantity,
         /// The item's serial after they were.
         since: u64,
+        /// What they are set aside for.
+        fingerprint: Fingerprint,
     },
     /// The saga was refused. The answer stays the same, even when pieces come in later.
     OutOfStock {
@@ -40,6 +45,8 @@ pub enum Hold {
     },
     /// The saga was refused: there was no such item.
     ItemGone,
+    /// The saga was refused: the store was nearly full.
+    NoRoom,
     /// The saga was undone: nothing is set aside, and never will be.
     Released {
         /// What was set aside until then.
@@ -64,7 +71,7 @@ impl Hold {
     #[must_use]
     pub fn quantity_at(&self, serial: u64) -> Quantity {
         match self {
-            Self::Held { quantity, since } if *since <= serial => *quantity,
+            Self::Held { quantity, since, .. } if *since <= serial => *quantity,
             Self::Released { before: Some(span) } if span.since <= serial && serial < span.until => span.quantity,
             _ => Quantity::ZERO,
         }

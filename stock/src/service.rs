@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
+use metrics::counter;
 use shared::{
     amounts::{Credits, Quantity},
     bulk::{self, RecordCount},
@@ -11,9 +12,13 @@ use shared::{
     http::Vitals,
     ids::{ItemId, SagaId},
     keys::Partition,
-    protocol::{Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SettlePieces, Settled},
+    protocol::{
+        Fingerprint, Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SAGA_MISMATCHES, SettlePieces,
+        Settled,
+    },
     service::{Foundation, StartError},
     store::{Store, StoreConfig},
+    terms::Terms,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,11 +26,19 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     decide::{
         Add, AddOutcome, Claim, Create, Init, InitOutcome, ReleaseItems, ReserveClaims, SettleHolds, Subtract,
-        SubtractOutcome,
+        SubtractOutcome, first_refusal,
     },
     keys::Keys,
     record::Item,
 };
+
+/// On whose behalf pieces are given back.
+#[derive(Clone, Copy)]
+struct Asker<'a> {
+    saga_id: &'a SagaId,
+    driven_since: Timestamp,
+    fingerprint: Fingerprint,
+}
 
 /// The stock of a deployment, behind its engine.
 #[derive(Clone)]
@@ -33,6 +46,7 @@ pub struct Stock {
     engine: Engine,
     store: Store,
     keys: Keys,
+    terms: Terms,
 }
 
 impl Stock {
@@ -40,6 +54,7 @@ impl Stock {
     pub async fn start(
         store: &StoreConfig,
         engine: &EngineConfig,
+        terms: Terms,
         stop: &CancellationToken,
     ) -> Result<(Self, Lanes), StartError> {
         let foundation = Foundation::start("stock", store, engine, stop).await?;
@@ -47,8 +62,15 @@ impl Stock {
             engine: foundation.engine,
             store: foundation.store,
             keys: Keys::new(foundation.partitions),
+            terms,
         };
         Ok((stock, foundation.lanes))
+    }
+
+    /// How long words count and records stay.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        self.terms
     }
 
     /// What the service needs in order to do its work.
@@ -69,6 +91,7 @@ impl Stock {
 
     /// Creates an item without pieces and returns its new id.
     pub async fn create(&self, price: Credits) -> Result<ItemId, EngineError> {
+        self.store.admit()?;
         let item_id = ItemId::generate();
         let item = self.keys.item(&item_id);
         self.engine.submit(Create { item, price }).await?;
@@ -82,6 +105,7 @@ impl Stock {
 
     /// Puts pieces into the stock.
     pub async fn add(&self, item_id: &ItemId, amount: Quantity) -> Result<AddOutcome, EngineError> {
+        self.store.admit()?;
         let item = self.keys.item(item_id);
         self.engine.submit(Add { item, amount }).await
     }
@@ -96,6 +120,7 @@ impl Stock {
     ///
     /// Returns [`InitOutcome::Overflow`] where an item's sum would be too large; such items stay as they were.
     pub async fn init(&self, count: RecordCount, stock: Quantity, price: Credits) -> Result<InitOutcome, EngineError> {
+        self.store.admit()?;
         let outcomes = bulk::in_chunks(&self.engine, self.keys.partitions(), count, |partition, numbers| Init {
             partition,
             items: numbers
@@ -124,15 +149,22 @@ impl Stock {
     /// a refusal means that nothing is held. Where a queue is full it waits for room until `until`.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::honour`].
     pub async fn reserve(&self, reserve: Reserve, until: Instant) -> Result<ReserveAnswer, EngineError> {
-        let driven_since = reserve.driven_since;
+        let asker = Asker {
+            saga_id: &reserve.saga_id,
+            driven_since: reserve.driven_since,
+            fingerprint: reserve.fingerprint,
+        };
         let claims = self.claims(&reserve)?;
         let answers = try_join_all(claims.into_iter().map(async |(partition, claims)| {
             let item_ids: Vec<ItemId> = claims.iter().map(|claim| claim.item_id.clone()).collect();
             let command = ReserveClaims {
                 partition,
-                driven_since,
+                terms: self.terms,
+                driven_since: asker.driven_since,
+                fingerprint: asker.fingerprint,
+                has_room: !self.store.is_nearly_full(),
                 claims,
             };
             let answer = self.engine.submit_within(command, until).await?;
@@ -142,28 +174,35 @@ impl Stock {
         let (granted, refused): (Vec<_>, Vec<_>) = answers
             .into_iter()
             .partition(|(_, answer)| *answer == ReserveAnswer::Reserved);
-        let Some((_, refusal)) = refused.into_iter().next() else {
+        let Some(refusal) = first_refusal(refused.into_iter().map(|(_, answer)| answer)) else {
             return Ok(ReserveAnswer::Reserved);
         };
+        if let ReserveAnswer::Mismatch { item_id } = &refusal {
+            counter!(SAGA_MISMATCHES, "at" => "stock").increment(1);
+            tracing::error!(saga = %reserve.saga_id, item = %item_id, "a saga's name holds something else; has order's store lost writes?");
+        }
         let granted = granted.iter().flat_map(|(item_ids, _)| item_ids);
-        self.release_items(&reserve.saga_id, driven_since, granted, until)
-            .await?;
+        self.release_items(asker, granted, until).await?;
         Ok(refusal)
     }
 
     /// Releases all items of a saga and refuses it for good. Where a queue is full it waits for room until `until`.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`honoured`](shared::protocol::honoured).
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::honour`].
     pub async fn release(&self, release: Release, until: Instant) -> Result<Released, EngineError> {
-        self.release_items(&release.saga_id, release.driven_since, release.item_ids.iter(), until)
-            .await
+        let asker = Asker {
+            saga_id: &release.saga_id,
+            driven_since: release.driven_since,
+            fingerprint: release.fingerprint,
+        };
+        self.release_items(asker, release.item_ids.iter(), until).await
     }
 
     /// Forgets what a paid saga holds. That can wait, so it takes nobody's place.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if it is too early; see [`settleable`](shared::protocol::settleable).
+    /// [`EngineError::Expired`] if it is too early; see [`Terms::settle`].
     /// [`EngineError::Overloaded`] as long as there is much else to do.
     pub async fn settle(&self, settle: SettlePieces) -> Result<Settled, EngineError> {
         let mut of_partition: BTreeMap<Partition, Vec<_>> = BTreeMap::new();
@@ -174,6 +213,7 @@ impl Stock {
         try_join_all(of_partition.into_iter().map(|(partition, holds)| {
             self.engine.submit_leaving_room(SettleHolds {
                 partition,
+                terms: self.terms,
                 paid_since: settle.paid_since,
                 holds,
             })
@@ -184,14 +224,13 @@ impl Stock {
 
     async fn release_items(
         &self,
-        saga_id: &SagaId,
-        driven_since: Timestamp,
+        asker: Asker<'_>,
         item_ids: impl Iterator<Item = &ItemId>,
         until: Instant,
     ) -> Result<Released, EngineError> {
         let mut of_partition: BTreeMap<Partition, BTreeMap<&ItemId, _>> = BTreeMap::new();
         for item_id in item_ids {
-            let keys = (self.keys.item(item_id), self.keys.hold(saga_id, item_id));
+            let keys = (self.keys.item(item_id), self.keys.hold(asker.saga_id, item_id));
             of_partition
                 .entry(keys.0.partition())
                 .or_default()
@@ -201,7 +240,9 @@ impl Stock {
             let items = items.into_values().collect();
             let command = ReleaseItems {
                 partition,
-                driven_since,
+                terms: self.terms,
+                driven_since: asker.driven_since,
+                fingerprint: asker.fingerprint,
                 items,
             };
             self.engine.submit_within(command, until)

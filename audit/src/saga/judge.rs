@@ -25,7 +25,21 @@ pub(super) enum Stage<'a> {
     NoOrder,
 }
 
-pub(super) fn stage(order: Option<&Order>, attempt: u32) -> Stage<'_> {
+/// The sales of one order that was set back, by attempt.
+pub(super) type Sales = BTreeMap<u32, Sale>;
+
+/// All that was sold under the order's name.
+pub(super) fn sales_of(order: Option<&Order>, set_back: &Sales) -> Sales {
+    let mut sales = set_back.clone();
+    let latest = order.and_then(|order| Some((order.attempt, order.sale(order.attempt)?)));
+    sales.extend(latest);
+    sales
+}
+
+pub(super) fn stage<'a>(order: Option<&'a Order>, sales: &Sales, attempt: u32) -> Stage<'a> {
+    if let Some(sale) = sales.get(&attempt) {
+        return Stage::Paid(sale.clone());
+    }
     let Some(order) = order else {
         return Stage::NoOrder;
     };
@@ -69,6 +83,11 @@ impl Suspicion {
         }
     }
 
+    /// Whether it matters where the saga stands now.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self, Self::NoHold { .. } | Self::NotSettled { .. })
+    }
+
     pub(super) fn id(&self) -> &str {
         match self {
             Self::Certain { id, .. }
@@ -83,19 +102,20 @@ impl Suspicion {
 pub(super) fn judge<S: Side>(
     order_id: &OrderId,
     order: Option<&Order>,
+    sales: &Sales,
     entries: &BTreeSet<SagaId>,
     holds: &BTreeMap<(SagaId, String), S::Hold>,
 ) -> Vec<Suspicion> {
     let mut suspicions: Vec<Suspicion> = holds
         .iter()
-        .filter_map(|((saga_id, id), hold)| judge_hold::<S>(order, entries, saga_id, id, S::state(hold)))
+        .filter_map(|((saga_id, id), hold)| judge_hold::<S>(order, sales, entries, saga_id, id, S::state(hold)))
         .collect();
-    for sale in order.into_iter().flat_map(Order::sales) {
+    for (attempt, sale) in sales {
         let saga_id = SagaId {
             order: order_id.clone(),
-            attempt: sale.attempt,
+            attempt: *attempt,
         };
-        for (id, amount) in S::claims(&Wanted::by(&sale)) {
+        for (id, amount) in S::claims(&Wanted::by(sale)) {
             if !holds.contains_key(&(saga_id.clone(), id.clone())) {
                 let saga_id = saga_id.clone();
                 suspicions.push(Suspicion::NoHold { saga_id, id, amount });
@@ -107,6 +127,7 @@ pub(super) fn judge<S: Side>(
 
 fn judge_hold<S: Side>(
     order: Option<&Order>,
+    sales: &Sales,
     entries: &BTreeSet<SagaId>,
     saga_id: &SagaId,
     id: &str,
@@ -131,7 +152,7 @@ fn judge_hold<S: Side>(
         let due = S::claims(wanted).get(id).copied().unwrap_or(0);
         (due != amount).then(|| format!("is {amount}; its order asks for {due}"))
     };
-    match (stage(order, saga_id.attempt), state) {
+    match (stage(order, sales, saga_id.attempt), state) {
         (Stage::Paid(_), State::Tombstone) => certain(Kind::PaidButUndone, format!("{saga_id} is paid")),
         (_, State::Tombstone) => None,
         (Stage::Paid(sale), State::Held(amount)) => {

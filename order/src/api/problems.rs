@@ -3,7 +3,7 @@
 use shared::{
     catalogue,
     engine::EngineError,
-    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, Problem, ProblemKind, UNAVAILABLE},
+    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, Problem, ProblemKind, STORE_FULL, UNAVAILABLE},
     ids::{ItemId, OrderId},
     protocol::{INSUFFICIENT_CREDIT, OUT_OF_STOCK, UNKNOWN_ITEM, UNKNOWN_USER},
 };
@@ -27,6 +27,11 @@ const DEADLINE_PASSED: ProblemKind = ProblemKind::new(
     409,
     "The checkout was not finished in time and was undone.",
 );
+const SAGA_MISMATCH: ProblemKind = ProblemKind::new(
+    "saga-mismatch",
+    409,
+    "The checkout's name holds something else, so this one was undone.",
+);
 const SET_BACK: ProblemKind = ProblemKind::new(
     "order-set-back",
     409,
@@ -41,7 +46,7 @@ const BEGIN_UNKNOWN: ProblemKind = OUTCOME_UNKNOWN.safe_to_repeat();
 
 catalogue! {
     /// What creating an order may refuse.
-    CreateProblems: MALFORMED, OUTCOME_UNKNOWN;
+    CreateProblems: MALFORMED, STORE_FULL, OUTCOME_UNKNOWN;
     /// What looking an order up may refuse.
     FindProblems: MALFORMED, UNKNOWN_ORDER;
     /// What adding a line may refuse.
@@ -53,6 +58,7 @@ catalogue! {
         ALREADY_PAID,
         BEING_CHECKED_OUT,
         TOO_MANY_LINES,
+        STORE_FULL,
         OUTCOME_UNKNOWN;
     /// What a checkout may refuse.
     CheckoutProblems:
@@ -65,11 +71,13 @@ catalogue! {
         ITEM_GONE,
         INTERRUPTED,
         DEADLINE_PASSED,
+        SAGA_MISMATCH,
         SET_BACK,
+        STORE_FULL,
         UNDECIDED,
         BEGIN_UNKNOWN;
     /// What creating many orders may refuse.
-    BatchInitProblems: MALFORMED, OVERFLOW, ORDERS_BUSY, OUTCOME_UNKNOWN;
+    BatchInitProblems: MALFORMED, OVERFLOW, ORDERS_BUSY, STORE_FULL, OUTCOME_UNKNOWN;
 }
 
 /// A checkout that the engine could not begin, or did and cannot tell.
@@ -149,6 +157,8 @@ fn rejected(order_id: &OrderId, rejection: &Rejection) -> Problem {
             format!("order {order_id} costs more than the {credit} credit that its user has"),
         ),
         Rejection::UnknownUser => Problem::new(&UNKNOWN_USER, format!("the user of order {order_id} does not exist")),
+        Rejection::StoreFull => Problem::new(&STORE_FULL, undone(order_id)),
+        Rejection::Mismatch => Problem::new(&SAGA_MISMATCH, undone(order_id)),
         Rejection::Interrupted => Problem::new(&INTERRUPTED, undone(order_id)),
         Rejection::DeadlinePassed => Problem::new(&DEADLINE_PASSED, undone(order_id)),
     }

@@ -4,7 +4,7 @@ use shared::{
     engine::{Command, Touches, View},
     ids::{SagaId, UserId},
     keys::Partition,
-    protocol::Line,
+    protocol::{Fingerprint, Line},
 };
 
 use crate::{
@@ -18,6 +18,8 @@ use crate::{
 pub struct Begin {
     /// The order and what belongs to it.
     pub keys: SagaKeys,
+    /// Whether the stores have room for something new.
+    pub has_room: bool,
 }
 
 /// What became of a [`Begin`].
@@ -29,6 +31,8 @@ pub enum BeginOutcome {
     UnderWay(SagaId),
     /// The order is settled already.
     AlreadyPaid,
+    /// A store is nearly full, so no saga is begun.
+    NoRoom,
     /// The order has no lines.
     Empty,
     /// There is no such order.
@@ -50,6 +54,8 @@ pub struct Saga {
     pub lines: Vec<Line>,
     /// What it costs.
     pub total: Credits,
+    /// All three in short.
+    pub fingerprint: Fingerprint,
 }
 
 impl Saga {
@@ -62,6 +68,7 @@ impl Saga {
             user_id: order.user_id.clone(),
             lines: order.lines.clone(),
             total: order.total,
+            fingerprint: order.fingerprint(),
         }
     }
 }
@@ -88,6 +95,7 @@ impl Command for Begin {
                 return BeginOutcome::UnderWay(order.saga_id(&self.keys.order_id));
             }
             Status::Open { .. } if order.lines.is_empty() => return BeginOutcome::Empty,
+            Status::Open { .. } if !self.has_room => return BeginOutcome::NoRoom,
             Status::Open { .. } => {}
         }
         let now = view.now();

@@ -2,6 +2,7 @@ use shared::{
     engine::{Command, Touches, View},
     ids::SagaId,
     keys::Partition,
+    protocol::Fingerprint,
 };
 
 use crate::{
@@ -18,6 +19,8 @@ pub struct Cancel {
     pub saga_id: SagaId,
     /// The driver's number.
     pub epoch: u32,
+    /// What the driver's saga is about.
+    pub fingerprint: Fingerprint,
     /// Why.
     pub reason: Rejection,
 }
@@ -45,7 +48,7 @@ impl Command for Cancel {
     fn decide(&self, view: &mut View) -> CancelOutcome {
         let driven = view
             .get(&self.keys.order)
-            .filter(|order| order.is_driven_by(self.saga_id.attempt, self.epoch));
+            .filter(|order| order.is_driven_by(self.saga_id.attempt, self.epoch, self.fingerprint));
         let Some(order) = driven else {
             return CancelOutcome::Overtaken;
         };

@@ -5,6 +5,7 @@ use shared::{
     events::envelope,
     ids::{OrderId, SagaId, UserId},
     keys::Partition,
+    protocol::Fingerprint,
 };
 
 use crate::{
@@ -26,6 +27,8 @@ pub struct Finish {
     pub saga_id: SagaId,
     /// The driver's number.
     pub epoch: u32,
+    /// What the driver's saga is about.
+    pub fingerprint: Fingerprint,
     /// How it ends.
     pub verdict: Verdict,
 }
@@ -76,7 +79,7 @@ impl Command for Finish {
         let now = view.now();
         let driven = view
             .get(&self.keys.order)
-            .filter(|order| order.is_driven_by(self.saga_id.attempt, self.epoch));
+            .filter(|order| order.is_driven_by(self.saga_id.attempt, self.epoch, self.fingerprint));
         let Some(order) = driven else {
             return FinishOutcome::Overtaken;
         };

@@ -1,20 +1,24 @@
-use std::borrow::Cow;
-
 use shared::{
     amounts::Credits,
     engine::{Command, Touches, View},
-    ids::UserId,
-    keys::{Key, Partition},
+    ids::{OrderId, SagaId, UserId},
+    keys::Partition,
     protocol::Line,
 };
 
-use crate::record::{Order, Status};
+use crate::{
+    keys::Keys,
+    record::{Order, Status},
+};
 
 /// Creates orders, or sets existing ones to these lines, open.
 ///
-/// An order that is being checked out stays as it is: its saga's steps have happened elsewhere.
+/// An order that is being checked out stays as it is: its saga's steps have happened elsewhere. What a paid one has sold
+/// becomes a record of its own.
 #[derive(Debug)]
 pub struct Init {
+    /// Names the records.
+    pub keys: Keys,
     /// Where all the orders live.
     pub partition: Partition,
     /// The orders.
@@ -24,8 +28,8 @@ pub struct Init {
 /// One order to create.
 #[derive(Debug)]
 pub struct NewOrder {
-    /// Where it will be.
-    pub order: Key<Order>,
+    /// Its name.
+    pub order_id: OrderId,
     /// Who pays.
     pub user_id: UserId,
     /// What is bought.
@@ -49,29 +53,35 @@ impl Command for Init {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        self.orders.iter().for_each(|new| touches.record(&new.order));
+        for new in &self.orders {
+            touches.record(&self.keys.order(&new.order_id));
+        }
     }
 
     fn decide(&self, view: &mut View) -> InitOutcome {
         let mut busy = 0;
         for new in &self.orders {
-            let old = view.get(&new.order);
+            let key = self.keys.order(&new.order_id);
+            let old = view.get(&key);
             if old.is_some_and(|order| order.drive().is_some()) {
                 busy += 1;
                 continue;
             }
             // The count of attempts goes on, so that no saga finds the hold of an earlier one of its name.
             let attempt = old.map_or(0, |order| order.attempt);
-            let earlier_sales = old.map_or_else(Vec::new, |order| order.sales().map(Cow::into_owned).collect());
+            let sale = old.and_then(|order| order.sale(attempt));
             let order = Order {
                 user_id: new.user_id.clone(),
                 lines: new.lines.clone(),
                 total: new.total,
                 attempt,
-                earlier_sales,
                 status: Status::Open { last_failure: None },
             };
-            view.put(&new.order, order);
+            if let Some(sale) = sale {
+                let order = new.order_id.clone();
+                view.put_beside(&self.keys.sale(&SagaId { order, attempt }), sale);
+            }
+            view.put(&key, order);
         }
         InitOutcome { busy }
     }

@@ -19,11 +19,11 @@ use super::{
 use crate::{
     keys::Keys,
     lease::Leases,
-    record::{MAX_LINES, Order, Rejection, Status},
+    record::{MAX_LINES, Order, Rejection, Sale, Status},
 };
 
 const ORDERS: u32 = 2;
-const LEASES: Leases = Leases::new(Duration::from_millis(5));
+const LEASES: Leases = Leases::new(Duration::from_millis(5), Duration::from_secs(900));
 const DEADLINE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone)]
@@ -115,6 +115,14 @@ impl World {
         self.store.record(&key).expect("a readable order").expect("an order")
     }
 
+    /// What the saga has sold, by its order or by a record of its own.
+    fn sale(&self, saga_id: &SagaId) -> Option<Sale> {
+        let order = self.store.record(&self.keys.order(&saga_id.order));
+        let order = order.expect("a readable order").expect("an order");
+        let set_back = self.store.record(&self.keys.sale(saga_id)).expect("a readable sale");
+        order.sale(saga_id.attempt).or(set_back)
+    }
+
     fn line() -> Line {
         Line {
             item_id: ItemId::numbered(0),
@@ -133,7 +141,7 @@ impl World {
 
     fn begin(&mut self, number: u32) -> BeginOutcome {
         let keys = self.keys.saga(&OrderId::numbered(number));
-        let outcome = self.run(&Begin { keys });
+        let outcome = self.run(&Begin { keys, has_room: true });
         if let BeginOutcome::Begun(saga) = &outcome {
             self.drivers.push(saga.clone());
         }
@@ -145,6 +153,7 @@ impl World {
             keys: self.keys.saga(&saga.id.order),
             saga_id: saga.id.clone(),
             epoch: saga.epoch,
+            fingerprint: saga.fingerprint,
             reason: Rejection::UnknownUser,
         })
     }
@@ -154,6 +163,7 @@ impl World {
             keys: self.keys.saga(&saga.id.order),
             saga_id: saga.id.clone(),
             epoch: saga.epoch,
+            fingerprint: saga.fingerprint,
             verdict,
         })
     }
@@ -161,6 +171,7 @@ impl World {
     fn take_over(&mut self, saga: &Saga) -> TakeOverOutcome {
         let outcome = self.run(&TakeOver {
             keys: self.keys.saga(&saga.id.order),
+            sale: self.keys.sale(&saga.id),
             saga_id: saga.id.clone(),
             leases: LEASES,
             deadline: DEADLINE,
@@ -172,11 +183,12 @@ impl World {
     }
 
     fn init(&mut self, number: u32) {
-        let order = self.keys.order(&OrderId::numbered(number));
+        let order_id = OrderId::numbered(number);
         let init = Init {
-            partition: order.partition(),
+            keys: self.keys.clone(),
+            partition: self.keys.order(&order_id).partition(),
             orders: vec![NewOrder {
-                order,
+                order_id,
                 user_id: UserId::numbered(0),
                 lines: vec![Self::line()],
                 total: Credits::from(3),
@@ -232,10 +244,11 @@ impl World {
             .flat_map(|number| {
                 let (order, order_id) = (self.order(number), OrderId::numbered(number));
                 let under_way = order.drive().map(|_| order.saga_id(&order_id));
-                let paid = order.sales().map(|sale| SagaId {
+                let attempts = (1..=order.attempt).map(|attempt| SagaId {
                     order: order_id.clone(),
-                    attempt: sale.attempt,
+                    attempt,
                 });
+                let paid = attempts.filter(|saga_id| self.sale(saga_id).is_some());
                 let in_flight: Vec<SagaId> = under_way
                     .into_iter()
                     .chain(paid.filter(|saga_id| !self.settled.contains(saga_id)))
@@ -249,11 +262,9 @@ impl World {
 
     /// Forgets the saga where it is paid, as recovery does after it has settled it.
     fn settle(&mut self, saga: &Saga) {
-        let key = self.keys.order(&saga.id.order);
-        let order = self.store.record(&key).expect("a readable order").expect("an order");
-        if order.sale(saga.id.attempt).is_some() {
+        if self.sale(&saga.id).is_some() {
             self.settled.insert(saga.id.clone());
-            let partition = key.partition();
+            let partition = self.keys.order(&saga.id.order).partition();
             let forget = Forget {
                 partition,
                 inflight: self.keys.inflight(partition),
@@ -394,7 +405,7 @@ fn batch_init_leaves_an_order_alone_that_is_being_checked_out() {
         1,
         "the next saga must not find the first one's holds"
     );
-    let sale = world.order(0).sale(1).expect("what was sold is still known");
+    let sale = world.sale(&saga.id).expect("what was sold is still known");
     assert_eq!((sale.lines, sale.total), (saga.lines, saga.total));
     assert_eq!(
         world.take_over(&first_saga),
@@ -427,4 +438,60 @@ fn sums_that_are_too_large_and_too_many_lines_are_refused() {
         assert!(matches!(world.add_item(0), AddItemOutcome::Added { .. }));
     }
     assert_eq!(world.add_item(0), AddItemOutcome::TooManyLines);
+}
+
+#[test]
+fn an_orders_record_does_not_grow_with_what_it_has_sold() {
+    let mut world = World::new();
+    let mut sizes = Vec::new();
+    for attempt in 1..=20 {
+        world.begin(0);
+        let saga = world.drivers.last().expect("a driver").clone();
+        assert_eq!(world.finish(&saga, Verdict::Paid), FinishOutcome::Finished);
+        world.init(0);
+        sizes.push(serde_json::to_string(&world.order(0)).expect("JSON").len());
+        for earlier in 1..=attempt {
+            let saga_id = SagaId {
+                order: saga.id.order.clone(),
+                attempt: earlier,
+            };
+            assert!(world.sale(&saga_id).is_some(), "{saga_id} of {attempt}");
+        }
+    }
+    // The attempt has a second digit in the end.
+    assert!(sizes.last() <= sizes.first().map(|size| size + 1).as_ref(), "{sizes:?}");
+}
+
+#[test]
+fn a_driver_whose_saga_was_begun_anew_for_something_else_changes_nothing() {
+    let mut world = World::new();
+    world.begin(0);
+    let driver = world.drivers[0].clone();
+    // The store loses the begin, and the client adds a line and checks out again.
+    let mut lossy = World::new();
+    lossy.add_item(0);
+    lossy.begin(0);
+    let saga = lossy.drivers[0].clone();
+    assert_eq!((&saga.id, saga.epoch), (&driver.id, driver.epoch), "the same name");
+    let before = lossy.store.clone();
+    assert_eq!(lossy.finish(&driver, Verdict::Paid), FinishOutcome::Overtaken);
+    assert_eq!(lossy.cancel(&driver), CancelOutcome::Overtaken);
+    assert_eq!(lossy.store, before);
+    assert_eq!(lossy.finish(&saga, Verdict::Paid), FinishOutcome::Finished);
+}
+
+#[test]
+fn a_store_that_is_nearly_full_begins_no_saga_and_still_tells_of_those_there_are() {
+    let mut world = World::new();
+    let begin = |world: &mut World, number| {
+        let keys = world.keys.saga(&OrderId::numbered(number));
+        world.run(&Begin { keys, has_room: false })
+    };
+    assert_eq!(begin(&mut world, 0), BeginOutcome::NoRoom);
+    assert_eq!(world.order(0).attempt, 0);
+    world.begin(0);
+    let saga = world.drivers[0].clone();
+    assert_eq!(begin(&mut world, 0), BeginOutcome::UnderWay(saga.id.clone()));
+    assert_eq!(world.finish(&saga, Verdict::Paid), FinishOutcome::Finished);
+    assert_eq!(begin(&mut world, 0), BeginOutcome::AlreadyPaid);
 }

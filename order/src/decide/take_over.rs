@@ -4,14 +4,14 @@ use shared::{
     clock::Timestamp,
     engine::{Command, Touches, View},
     ids::SagaId,
-    keys::Partition,
+    keys::{Key, Partition},
 };
 
 use super::Saga;
 use crate::{
     keys::SagaKeys,
     lease::Leases,
-    record::{Drive, Order, Rejection, Status},
+    record::{Drive, Order, Rejection, Sale, Status},
     standing::Standing,
 };
 
@@ -23,6 +23,8 @@ pub struct TakeOver {
     pub keys: SagaKeys,
     /// The saga.
     pub saga_id: SagaId,
+    /// What the saga has sold, if it was paid and its order set back since.
+    pub sale: Key<Sale>,
     /// How long each driver is left alone.
     pub leases: Leases,
     /// How old a saga may become before it is given up.
@@ -67,13 +69,15 @@ impl Command for TakeOver {
 
     fn touches(&self, touches: &mut Touches) {
         touches.record(&self.keys.order);
+        touches.record(&self.sale);
         touches.index(&self.keys.inflight);
     }
 
     fn decide(&self, view: &mut View) -> TakeOverOutcome {
         let now = view.now();
         let order = view.get(&self.keys.order);
-        if order.is_some_and(|order| order.sale(self.saga_id.attempt).is_some()) {
+        let paid = order.is_some_and(|order| order.sale(self.saga_id.attempt).is_some());
+        if paid || view.get(&self.sale).is_some() {
             return TakeOverOutcome::Paid;
         }
         let order = order.filter(|order| order.attempt == self.saga_id.attempt);

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use futures::FutureExt;
 use reqwest::{
     Client, RequestBuilder, Response,
-    header::{CONTENT_TYPE, HOST},
+    header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, InvalidHeaderValue},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use shared::{
@@ -16,6 +16,7 @@ use shared::{
         MAX_REQUEST_BYTES, QUOTE_PATH, Quote, QuoteAnswer, REFUND_PATH, RELEASE_PATH, RESERVE_PATH, Refund, Refunded,
         Release, Released, Reply, Reserve, ReserveAnswer, SETTLE_PATH, SettleCharge, SettlePieces, Settled,
     },
+    terms::{TERMS_HEADER, Terms},
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -37,8 +38,14 @@ const LIMITS: CoalesceLimits = CoalesceLimits {
 
 /// The HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client cannot be set up: {0}")]
-pub struct ParticipantError(#[from] reqwest::Error);
+pub enum ParticipantError {
+    /// It cannot be built.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The terms cannot be told.
+    #[error("the terms cannot be told: {0}")]
+    Terms(InvalidHeaderValue),
+}
 
 /// A call as it is sent: JSON.
 struct Written(Vec<u8>);
@@ -60,9 +67,9 @@ struct ReplicaLink {
 
 impl ReplicaLink {
     /// Each has connections of its own, so they are gone with it.
-    fn new(replica: &Replica, path: &'static str, timeout: Duration) -> Self {
+    fn new(replica: &Replica, path: &'static str, timeout: Duration, terms: Terms) -> Self {
         Self {
-            client: client(timeout).map_err(|error| error.to_string()),
+            client: client(timeout, terms).map_err(|error| error.to_string()),
             replica: replica.clone(),
             path,
             budget: Budget::within(timeout),
@@ -143,13 +150,16 @@ fn array(calls: &[Written]) -> Vec<u8> {
 }
 
 /// A client that goes straight to where it is sent: what the environment says of proxies is for the world outside.
-fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
-    Client::builder()
+fn client(timeout: Duration, terms: Terms) -> Result<Client, ParticipantError> {
+    let terms = HeaderValue::from_str(&terms.told()).map_err(ParticipantError::Terms)?;
+    let client = Client::builder()
+        .default_headers([(HeaderName::from_static(TERMS_HEADER), terms)].into_iter().collect())
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .timeout(timeout)
-        .build()
+        .build()?;
+    Ok(client)
 }
 
 /// One kind of call to one participant.
@@ -159,8 +169,8 @@ struct Calls<A> {
 }
 
 impl<A: DeserializeOwned + Send + 'static> Calls<A> {
-    fn start(replicas: &watch::Receiver<Arc<[Replica]>>, path: &'static str, timeout: Duration) -> Self {
-        let open = move |replica: &Replica| ReplicaLink::new(replica, path, timeout);
+    fn start(replicas: &watch::Receiver<Arc<[Replica]>>, path: &'static str, timeout: Duration, terms: Terms) -> Self {
+        let open = move |replica: &Replica| ReplicaLink::new(replica, path, timeout, terms);
         Self {
             coalescer: Coalescer::start(LIMITS, replicas.clone(), open),
             timeout,
@@ -200,15 +210,15 @@ pub struct HttpStock {
 
 impl HttpStock {
     /// Starts the senders and follows the replicas. A call that takes longer than `timeout` counts as unanswered.
-    pub fn new(replicas: &Replicas, timeout: Duration) -> Result<Self, ParticipantError> {
+    pub fn new(replicas: &Replicas, timeout: Duration, terms: Terms) -> Result<Self, ParticipantError> {
         // That one can be made is found out here, and not by the first call.
-        client(timeout)?;
+        client(timeout, terms)?;
         let replicas = follow("stock", replicas, System, FOLLOW_EVERY);
         Ok(Self {
-            reserve: Calls::start(&replicas, RESERVE_PATH, timeout),
-            release: Calls::start(&replicas, RELEASE_PATH, timeout),
-            settle: Calls::start(&replicas, SETTLE_PATH, timeout),
-            quote: Calls::start(&replicas, QUOTE_PATH, timeout),
+            reserve: Calls::start(&replicas, RESERVE_PATH, timeout, terms),
+            release: Calls::start(&replicas, RELEASE_PATH, timeout, terms),
+            settle: Calls::start(&replicas, SETTLE_PATH, timeout, terms),
+            quote: Calls::start(&replicas, QUOTE_PATH, timeout, terms),
         })
     }
 }
@@ -240,13 +250,13 @@ pub struct HttpPayment {
 
 impl HttpPayment {
     /// Starts the senders and follows the replicas. A call that takes longer than `timeout` counts as unanswered.
-    pub fn new(replicas: &Replicas, timeout: Duration) -> Result<Self, ParticipantError> {
-        client(timeout)?;
+    pub fn new(replicas: &Replicas, timeout: Duration, terms: Terms) -> Result<Self, ParticipantError> {
+        client(timeout, terms)?;
         let replicas = follow("payment", replicas, System, FOLLOW_EVERY);
         Ok(Self {
-            charge: Calls::start(&replicas, CHARGE_PATH, timeout),
-            refund: Calls::start(&replicas, REFUND_PATH, timeout),
-            settle: Calls::start(&replicas, SETTLE_PATH, timeout),
+            charge: Calls::start(&replicas, CHARGE_PATH, timeout, terms),
+            refund: Calls::start(&replicas, REFUND_PATH, timeout, terms),
+            settle: Calls::start(&replicas, SETTLE_PATH, timeout, terms),
         })
     }
 }

@@ -98,6 +98,7 @@ impl Overdue {
         let orders = &self.orders;
         let take_over = TakeOver {
             keys: orders.keys.saga(&saga_id.order),
+            sale: orders.keys.sale(&saga_id),
             saga_id,
             leases: orders.saga.leases(),
             deadline: orders.saga.deadline(),

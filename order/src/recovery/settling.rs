@@ -8,7 +8,7 @@ use shared::{
     engine::EngineError,
     ids::SagaId,
     keys::Partition,
-    protocol::{FINISHED_KEPT, SettleCharge, SettlePieces},
+    protocol::{SettleCharge, SettlePieces},
     store::End,
 };
 use tokio::time::timeout;
@@ -46,21 +46,29 @@ impl Settling {
         let Some(now) = self.pages.now().await else {
             return Rest::None;
         };
-        let paid = paid_up_to(now.before(FINISHED_KEPT));
+        let paid = paid_up_to(now.before(self.orders.saga.terms.kept()));
         let Some(page) = self.pages.read(paid, End::Highest, self.place).await else {
             return Rest::None;
         };
         let seen = page.seen;
+        let asked: Vec<_> = page
+            .sagas
+            .iter()
+            .map(|entry| (&entry.saga_id, entry.order.as_ref()))
+            .collect();
+        let sold = match self.orders.sales(&asked).await {
+            Ok(sold) => sold,
+            Err(error) => {
+                self.pages.failed(&error);
+                return Rest::None;
+            }
+        };
         let mut sales = Vec::with_capacity(page.sagas.len());
-        for Entry {
-            saga_id,
-            standing,
-            order,
-        } in page.sagas
-        {
-            match order.and_then(|order| order.sale(saga_id.attempt)) {
-                Some(sale) => sales.push((saga_id, standing.since(), sale)),
-                None => self.pages.tell(saga_id.to_string(), &"it is not paid"),
+        for (Entry { saga_id, standing, .. }, sold) in page.sagas.into_iter().zip(sold) {
+            match sold {
+                Ok(Some(sale)) => sales.push((saga_id, standing.since(), sale)),
+                Ok(None) => self.pages.tell(saga_id.to_string(), &"it is not paid"),
+                Err(error) => self.pages.tell(saga_id.to_string(), &error),
             }
         }
         let settled = self.settle(sales).await;

@@ -5,7 +5,8 @@ use shared::{
     clock::Timestamp,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::{ChargeAnswer, FINISHED_KEPT, honoured},
+    protocol::{ChargeAnswer, Fingerprint},
+    terms::Terms,
 };
 
 use crate::record::{Account, Hold};
@@ -14,15 +15,22 @@ use crate::record::{Account, Hold};
 ///
 /// Repeating the command gives the first answer and moves no credit, also where the first answer was a
 /// refusal: otherwise a duplicate that arrives after the saga was rejected would charge for nothing. A
-/// saga that was refunded before it was charged is refused for good.
+/// saga that was refunded before it was charged is refused for good. If the saga's name has paid for something else,
+/// nothing is taken and what was paid stays so.
 #[derive(Debug)]
 pub struct ChargeAccount {
     /// The user's account.
     pub account: Key<Account>,
     /// What is known of the saga's charge.
     pub hold: Key<Hold>,
+    /// How long words count and records stay.
+    pub terms: Terms,
     /// When the asking driver took the saga.
     pub driven_since: Timestamp,
+    /// What the saga is about.
+    pub fingerprint: Fingerprint,
+    /// Whether the store has room for what is new.
+    pub has_room: bool,
     /// How much.
     pub amount: Credits,
 }
@@ -40,21 +48,21 @@ impl Command for ChargeAccount {
     }
 
     fn validity(&self) -> RangeInclusive<Timestamp> {
-        honoured(self.driven_since)
+        self.terms.honour(self.driven_since)
     }
 
     fn decide(&self, view: &mut View) -> ChargeAnswer {
         if let Some(hold) = view.get(&self.hold) {
-            return answer_of(hold);
+            return self.answer_of(hold);
         }
         let (hold, account) = self.first_time(view.get(&self.account));
-        let answer = answer_of(&hold);
+        let answer = self.answer_of(&hold);
         match account {
             Some(account) => {
                 view.put(&self.account, account);
                 view.put(&self.hold, hold);
             }
-            None => view.put_expiring(&self.hold, hold, FINISHED_KEPT),
+            None => view.put_expiring(&self.hold, hold, self.terms.kept()),
         }
         answer
     }
@@ -68,6 +76,7 @@ impl ChargeAccount {
         };
         match account.credit.checked_sub(self.amount) {
             None => (Hold::InsufficientCredit { credit: account.credit }, None),
+            Some(_) if !self.has_room => (Hold::NoRoom, None),
             Some(credit) => {
                 let account = Account {
                     credit,
@@ -77,18 +86,23 @@ impl ChargeAccount {
                 let hold = Hold::Charged {
                     amount: self.amount,
                     since: account.serial,
+                    fingerprint: self.fingerprint,
                 };
                 (hold, Some(account))
             }
         }
     }
-}
 
-fn answer_of(hold: &Hold) -> ChargeAnswer {
-    match hold {
-        Hold::Charged { .. } => ChargeAnswer::Charged,
-        Hold::InsufficientCredit { credit } => ChargeAnswer::InsufficientCredit { credit: *credit },
-        Hold::UnknownUser => ChargeAnswer::UnknownUser,
-        Hold::Refunded { .. } => ChargeAnswer::Undone,
+    fn answer_of(&self, hold: &Hold) -> ChargeAnswer {
+        match hold {
+            Hold::Charged {
+                amount, fingerprint, ..
+            } if *amount == self.amount && *fingerprint == self.fingerprint => ChargeAnswer::Charged,
+            Hold::Charged { .. } => ChargeAnswer::Mismatch,
+            Hold::InsufficientCredit { credit } => ChargeAnswer::InsufficientCredit { credit: *credit },
+            Hold::UnknownUser => ChargeAnswer::UnknownUser,
+            Hold::NoRoom => ChargeAnswer::StoreFull,
+            Hold::Refunded { .. } => ChargeAnswer::Undone,
+        }
     }
 }

@@ -9,11 +9,15 @@ use shared::{
     engine::Simulation,
     ids::{SagaId, UserId},
     keys::Partitions,
-    protocol::ChargeAnswer,
+    protocol::{ChargeAnswer, Fingerprint},
+    terms::Terms,
 };
 
 use super::{AddFunds, AddFundsOutcome, ChargeAccount, Create, Init, InitOutcome, Pay, RefundAccount};
-use crate::{keys::Keys, record::Account};
+use crate::{
+    keys::Keys,
+    record::{Account, Hold},
+};
 
 /// The last user never gets an account.
 const USERS: u32 = 3;
@@ -41,11 +45,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 1..60)
 }
 
+/// One of several things that a saga may be about.
+fn about(what: u32) -> Fingerprint {
+    Fingerprint::of(&UserId::numbered(what), &[], Credits::ZERO)
+}
+
 /// A few accounts and sagas, each saga with a user and an amount that never change.
 struct World {
     keys: Keys,
     store: Simulation,
     sagas: Vec<(u32, u32)>,
+    has_room: bool,
 }
 
 impl World {
@@ -56,7 +66,12 @@ impl World {
             let account = keys.account(&UserId::numbered(user));
             store.run(&Create { account }).expect("a decision");
         }
-        Self { keys, store, sagas }
+        Self {
+            keys,
+            store,
+            sagas,
+            has_room: true,
+        }
     }
 
     fn saga_id(saga: u32) -> SagaId {
@@ -64,25 +79,44 @@ impl World {
     }
 
     fn charge(&mut self, saga: u32) -> ChargeAnswer {
+        self.charge_about(saga, about(0))
+    }
+
+    fn charge_about(&mut self, saga: u32, fingerprint: Fingerprint) -> ChargeAnswer {
         let (user, amount) = self.sagas[saga as usize];
         let user_id = UserId::numbered(user);
         let command = ChargeAccount {
             account: self.keys.account(&user_id),
             hold: self.keys.hold(&Self::saga_id(saga), &user_id),
+            terms: Terms::default(),
             driven_since: Timestamp::MIN,
+            fingerprint,
+            has_room: self.has_room,
             amount: Credits::from(amount),
         };
         self.store.run(&command).expect("a decision")
     }
 
     fn refund(&mut self, saga: u32) {
+        self.refund_about(saga, about(0));
+    }
+
+    fn refund_about(&mut self, saga: u32, fingerprint: Fingerprint) {
         let user_id = UserId::numbered(self.sagas[saga as usize].0);
         let command = RefundAccount {
             account: self.keys.account(&user_id),
             hold: self.keys.hold(&Self::saga_id(saga), &user_id),
+            terms: Terms::default(),
             driven_since: Timestamp::MIN,
+            fingerprint,
         };
         self.store.run(&command).expect("a decision");
+    }
+
+    fn is_charged(&self, saga: u32) -> bool {
+        let user_id = UserId::numbered(self.sagas[saga as usize].0);
+        let hold = self.keys.hold(&Self::saga_id(saga), &user_id);
+        matches!(self.store.record(&hold), Ok(Some(Hold::Charged { .. })))
     }
 
     fn account(&self, user: u32) -> Option<Account> {
@@ -201,6 +235,25 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn what_a_sagas_name_has_paid_for_is_neither_granted_to_something_else_nor_given_back(
+        sagas in vec((0..USERS, 0..4_u32), SAGAS as usize),
+        steps in steps(),
+    ) {
+        let mut world = World::new(sagas);
+        for step in &steps {
+            world.take(step);
+            let before = world.store.clone();
+            for saga in 0..SAGAS {
+                if world.is_charged(saga) {
+                    prop_assert_eq!(world.charge_about(saga, about(1)), ChargeAnswer::Mismatch);
+                    world.refund_about(saga, about(1));
+                    prop_assert_eq!(&world.store, &before);
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -220,4 +273,19 @@ fn a_refused_charge_stays_refused_when_credit_comes_in() {
     world.take(&Step::AddFunds { user: 0, amount: 5 });
     assert_eq!(world.charge(0), ChargeAnswer::InsufficientCredit { credit });
     assert_eq!(world.charge(1), ChargeAnswer::Charged);
+}
+
+#[test]
+fn a_store_that_is_nearly_full_refuses_what_is_new_and_ends_what_is_under_way() {
+    let mut world = World::new(vec![(0, 1), (0, 1)]);
+    world.take(&Step::AddFunds { user: 0, amount: 5 });
+    assert_eq!(world.charge(0), ChargeAnswer::Charged);
+    world.has_room = false;
+    assert_eq!(world.charge(0), ChargeAnswer::Charged, "it is charged already");
+    assert_eq!(world.charge(1), ChargeAnswer::StoreFull);
+    world.refund(0);
+    assert_eq!(world.account(0).expect("an account").credit, Credits::from(5));
+    world.has_room = true;
+    // A duplicate that comes late charges nobody.
+    assert_eq!(world.charge(1), ChargeAnswer::StoreFull);
 }

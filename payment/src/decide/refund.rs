@@ -5,22 +5,28 @@ use shared::{
     clock::Timestamp,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::{FINISHED_KEPT, Refunded, honoured},
+    protocol::{Fingerprint, Refunded},
+    terms::Terms,
 };
 
 use crate::record::{Account, Hold, Span};
 
 /// Gives back what a saga took, and refuses it for good.
 ///
-/// A saga that took nothing gets a tombstone all the same, so that its late charge is refused.
+/// A saga that took nothing gets a tombstone all the same, so that its late charge is refused. What its name took for
+/// something else stays taken, and refuses it as well.
 #[derive(Debug)]
 pub struct RefundAccount {
     /// The user's account.
     pub account: Key<Account>,
     /// What is known of the saga's charge.
     pub hold: Key<Hold>,
+    /// How long words count and records stay.
+    pub terms: Terms,
     /// When the asking driver took the saga.
     pub driven_since: Timestamp,
+    /// What the saga is about.
+    pub fingerprint: Fingerprint,
 }
 
 impl Command for RefundAccount {
@@ -36,20 +42,30 @@ impl Command for RefundAccount {
     }
 
     fn validity(&self) -> RangeInclusive<Timestamp> {
-        honoured(self.driven_since)
+        self.terms.honour(self.driven_since)
     }
 
     fn decide(&self, view: &mut View) -> Refunded {
         match view.get(&self.hold) {
-            Some(Hold::Charged { amount, since }) => {
+            Some(Hold::Charged {
+                amount,
+                since,
+                fingerprint,
+            }) if *fingerprint == self.fingerprint => {
                 let (amount, since) = (*amount, *since);
                 let until = give_back(view, &self.account, amount);
                 let before = until.map(|until| Span { amount, since, until });
-                view.put_expiring(&self.hold, Hold::Refunded { before }, FINISHED_KEPT);
+                view.put_expiring(&self.hold, Hold::Refunded { before }, self.terms.kept());
             }
-            None => view.put_expiring(&self.hold, Hold::Refunded { before: None }, FINISHED_KEPT),
+            None => view.put_expiring(&self.hold, Hold::Refunded { before: None }, self.terms.kept()),
             // These refuse the saga as they are.
-            Some(Hold::Refunded { .. } | Hold::InsufficientCredit { .. } | Hold::UnknownUser) => {}
+            Some(
+                Hold::Charged { .. }
+                | Hold::Refunded { .. }
+                | Hold::InsufficientCredit { .. }
+                | Hold::UnknownUser
+                | Hold::NoRoom,
+            ) => {}
         }
         Refunded
     }

@@ -4,7 +4,8 @@ use shared::{
     clock::Timestamp,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::{Settled, settleable},
+    protocol::Settled,
+    terms::Terms,
 };
 
 use crate::record::Hold;
@@ -14,6 +15,8 @@ use crate::record::Hold;
 pub struct SettleHold {
     /// The saga's charge.
     pub hold: Key<Hold>,
+    /// How long words count and records stay.
+    pub terms: Terms,
     /// When it was paid.
     pub paid_since: Timestamp,
 }
@@ -33,7 +36,7 @@ impl Command for SettleHold {
     }
 
     fn validity(&self) -> RangeInclusive<Timestamp> {
-        settleable(self.paid_since)
+        self.terms.settle(self.paid_since)
     }
 
     fn decide(&self, view: &mut View) -> Settled {

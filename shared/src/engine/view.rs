@@ -211,6 +211,20 @@ impl View {
         self.write(key, Content::Present(Box::new(record)), Keep::Forever);
     }
 
+    /// Writes a record that stays, under a key that only another record tells, so that no command can name it before.
+    ///
+    /// It is neither read nor watched. So it must be one that is written together with a change of that other record,
+    /// which is watched, and never otherwise.
+    pub fn put_beside<R: Record>(&mut self, key: &Key<R>, record: R) {
+        let slot = self.slots.entry(key.name().clone()).or_insert(Slot {
+            loaded: None,
+            content: Content::Absent,
+            written: None,
+        });
+        slot.content = Content::Present(Box::new(record));
+        slot.written = Some(Keep::Forever);
+    }
+
     /// Writes a record that Redis forgets after `kept`, counted in milliseconds.
     ///
     /// # Panics

@@ -11,6 +11,7 @@ mod subtract;
 #[cfg(test)]
 mod properties;
 
+pub(crate) use self::reserve::first_refusal;
 pub use self::{
     add::{Add, AddOutcome},
     create::Create,

@@ -7,13 +7,17 @@ use shared::{
     amounts::{Credits, Quantity},
     clock::Timestamp,
     engine::Simulation,
-    ids::{ItemId, SagaId},
+    ids::{ItemId, SagaId, UserId},
     keys::Partitions,
-    protocol::{Released, ReserveAnswer},
+    protocol::{Fingerprint, Released, ReserveAnswer},
+    terms::Terms,
 };
 
-use super::{Add, AddOutcome, Claim, Create, Init, InitOutcome, ReleaseItems, ReserveClaims, Subtract};
-use crate::{keys::Keys, record::Item};
+use super::{Add, AddOutcome, Claim, Create, Init, InitOutcome, ReleaseItems, ReserveClaims, Subtract, first_refusal};
+use crate::{
+    keys::Keys,
+    record::{Hold, Item},
+};
 
 const ITEMS: u32 = 3;
 const SAGAS: u32 = 4;
@@ -40,11 +44,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 1..60)
 }
 
+/// One of several things that a saga may be about.
+fn about(what: u32) -> Fingerprint {
+    Fingerprint::of(&UserId::numbered(what), &[], Credits::ZERO)
+}
+
 /// One partition with a few items and sagas, each saga with claims that never change.
 struct World {
     keys: Keys,
     store: Simulation,
     claims: Vec<HashMap<u32, u32>>,
+    has_room: bool,
 }
 
 impl World {
@@ -61,7 +71,12 @@ impl World {
                 })
                 .expect("a decision");
         }
-        Self { keys, store, claims }
+        Self {
+            keys,
+            store,
+            claims,
+            has_room: true,
+        }
     }
 
     fn saga_id(saga: u32) -> SagaId {
@@ -82,24 +97,36 @@ impl World {
     }
 
     fn reserve(&mut self, saga: u32) -> ReserveAnswer {
+        self.reserve_about(saga, about(0))
+    }
+
+    fn reserve_about(&mut self, saga: u32, fingerprint: Fingerprint) -> ReserveAnswer {
         let claims = self.claims(saga);
         let partition = claims[0].item.partition();
-        self.store
-            .run(&ReserveClaims {
-                partition,
-                driven_since: Timestamp::MIN,
-                claims,
-            })
-            .expect("a decision")
+        let command = ReserveClaims {
+            partition,
+            terms: Terms::default(),
+            driven_since: Timestamp::MIN,
+            fingerprint,
+            has_room: self.has_room,
+            claims,
+        };
+        self.store.run(&command).expect("a decision")
     }
 
     fn release(&mut self, saga: u32) -> Released {
+        self.release_about(saga, about(0))
+    }
+
+    fn release_about(&mut self, saga: u32, fingerprint: Fingerprint) -> Released {
         let claims = self.claims(saga);
         let partition = claims[0].item.partition();
         let items = claims.into_iter().map(|claim| (claim.item, claim.hold)).collect();
         let command = ReleaseItems {
             partition,
+            terms: Terms::default(),
             driven_since: Timestamp::MIN,
+            fingerprint,
             items,
         };
         self.store.run(&command).expect("a decision")
@@ -109,6 +136,15 @@ impl World {
         self.store
             .record(&self.keys.item(&ItemId::numbered(item)))
             .expect("a readable item")
+    }
+
+    /// What the saga's name holds.
+    fn held(&self, saga: u32) -> Vec<Hold> {
+        let holds = self.claims(saga).into_iter().filter_map(|claim| {
+            let hold = self.store.record(&claim.hold).expect("a readable hold")?;
+            matches!(hold, Hold::Held { .. }).then_some(hold)
+        });
+        holds.collect()
     }
 
     /// What the holds, as they are now, account for in a reading of the item with this serial.
@@ -211,9 +247,10 @@ proptest! {
                     let answer = world.reserve(saga);
                     let first = first_answers.entry(saga).or_insert_with(|| answer.clone());
                     if released[saga as usize] {
-                        // What was refused stays refused as it was; what was granted, or never asked, is undone.
                         prop_assert_ne!(&answer, &ReserveAnswer::Reserved);
-                    } else {
+                    }
+                    // What was refused stays refused as it was, also if it was released since.
+                    if !released[saga as usize] || *first != ReserveAnswer::Reserved {
                         prop_assert_eq!(&answer, first);
                     }
                     let before = world.store.clone();
@@ -228,6 +265,28 @@ proptest! {
                     prop_assert_eq!(&world.store, &before);
                 }
                 _ => world.take(step),
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_sagas_name_holds_for_something_else_is_neither_granted_nor_given_back(
+        claims in vec(proptest::collection::hash_map(0..ITEMS, 1..4_u32, 1..3), SAGAS as usize),
+        steps in steps(),
+    ) {
+        let mut world = World::new(claims);
+        for step in &steps {
+            world.take(step);
+            let before = world.store.clone();
+            for saga in (0..SAGAS).filter(|saga| !world.held(*saga).is_empty()).collect::<Vec<_>>() {
+                let (held, items): (_, Vec<_>) = (world.held(saga), world.items().collect());
+                let answer = world.reserve_about(saga, about(1));
+                prop_assert!(matches!(answer, ReserveAnswer::Mismatch { .. }), "{answer:?}");
+                prop_assert_eq!(&world.store, &before);
+                world.release_about(saga, about(1));
+                prop_assert_eq!(world.held(saga), held);
+                prop_assert_eq!(world.items().collect::<Vec<_>>(), items);
+                world.store = before.clone();
             }
         }
     }
@@ -265,4 +324,56 @@ fn a_refused_line_leaves_the_others_untouched() {
             left
         }
     );
+}
+
+#[test]
+fn the_same_name_for_other_pieces_of_an_item_is_a_mismatch() {
+    let mut world = World::new(vec![HashMap::from([(0, 1)])]);
+    world.take(&Step::Add { item: 0, amount: 5 });
+    assert_eq!(world.reserve(0), ReserveAnswer::Reserved);
+    world.claims[0].insert(0, 2);
+    let mismatch = ReserveAnswer::Mismatch {
+        item_id: ItemId::numbered(0),
+    };
+    assert_eq!(world.reserve(0), mismatch);
+    assert_eq!(world.item(0).expect("an item").stock, Quantity::from(4));
+}
+
+#[test]
+fn of_several_refusals_the_first_is_told_and_what_needs_a_person_before_all() {
+    let out_of_stock = ReserveAnswer::OutOfStock {
+        item_id: ItemId::numbered(1),
+        left: Quantity::ZERO,
+    };
+    let mismatch = ReserveAnswer::Mismatch {
+        item_id: ItemId::numbered(2),
+    };
+    let (undone, reserved) = (ReserveAnswer::Undone, ReserveAnswer::Reserved);
+    for (answers, told) in [
+        (vec![undone.clone(), out_of_stock.clone()], Some(&out_of_stock)),
+        (vec![out_of_stock.clone(), undone.clone()], Some(&out_of_stock)),
+        (vec![reserved.clone(), undone.clone()], Some(&undone)),
+        (
+            vec![undone.clone(), out_of_stock.clone(), mismatch.clone()],
+            Some(&mismatch),
+        ),
+        (vec![reserved], None),
+    ] {
+        assert_eq!(first_refusal(answers).as_ref(), told);
+    }
+}
+
+#[test]
+fn a_store_that_is_nearly_full_refuses_what_is_new_and_ends_what_is_under_way() {
+    let mut world = World::new(vec![HashMap::from([(0, 1)]), HashMap::from([(0, 1)])]);
+    world.take(&Step::Add { item: 0, amount: 5 });
+    assert_eq!(world.reserve(0), ReserveAnswer::Reserved);
+    world.has_room = false;
+    assert_eq!(world.reserve(0), ReserveAnswer::Reserved, "it holds its pieces already");
+    assert_eq!(world.reserve(1), ReserveAnswer::StoreFull);
+    world.release(0);
+    assert_eq!(world.item(0).expect("an item").stock, Quantity::from(5));
+    world.has_room = true;
+    // A duplicate that comes late holds nothing for nobody.
+    assert_eq!(world.reserve(1), ReserveAnswer::StoreFull);
 }

@@ -5,20 +5,26 @@ use shared::{
     clock::Timestamp,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::{FINISHED_KEPT, Released, honoured},
+    protocol::{Fingerprint, Released},
+    terms::Terms,
 };
 
 use crate::record::{Hold, Item, Span};
 
 /// Gives back what a saga holds in one partition, and refuses it for good.
 ///
-/// A saga that holds nothing gets a tombstone all the same, so that its late reserve is refused.
+/// A saga that holds nothing gets a tombstone all the same, so that its late reserve is refused. What its name holds for
+/// something else stays, and refuses it as well.
 #[derive(Debug)]
 pub struct ReleaseItems {
     /// Where all the items live.
     pub partition: Partition,
+    /// How long words count and records stay.
+    pub terms: Terms,
     /// When the asking driver took the saga.
     pub driven_since: Timestamp,
+    /// What the saga is about.
+    pub fingerprint: Fingerprint,
     /// The items' counters, and what is known of the saga's claims on them.
     pub items: Vec<(Key<Item>, Key<Hold>)>,
 }
@@ -38,21 +44,27 @@ impl Command for ReleaseItems {
     }
 
     fn validity(&self) -> RangeInclusive<Timestamp> {
-        honoured(self.driven_since)
+        self.terms.honour(self.driven_since)
     }
 
     fn decide(&self, view: &mut View) -> Released {
         for (item, hold) in &self.items {
             match view.get(hold) {
-                Some(Hold::Held { quantity, since }) => {
+                Some(Hold::Held {
+                    quantity,
+                    since,
+                    fingerprint,
+                }) if *fingerprint == self.fingerprint => {
                     let (quantity, since) = (*quantity, *since);
                     let until = give_back(view, item, quantity);
                     let before = until.map(|until| Span { quantity, since, until });
-                    view.put_expiring(hold, Hold::Released { before }, FINISHED_KEPT);
+                    view.put_expiring(hold, Hold::Released { before }, self.terms.kept());
                 }
-                None => view.put_expiring(hold, Hold::Released { before: None }, FINISHED_KEPT),
+                None => view.put_expiring(hold, Hold::Released { before: None }, self.terms.kept()),
                 // These refuse the saga as they are.
-                Some(Hold::Released { .. } | Hold::OutOfStock { .. } | Hold::ItemGone) => {}
+                Some(
+                    Hold::Held { .. } | Hold::Released { .. } | Hold::OutOfStock { .. } | Hold::ItemGone | Hold::NoRoom,
+                ) => {}
             }
         }
         Released

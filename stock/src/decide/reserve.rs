@@ -6,7 +6,8 @@ use shared::{
     engine::{Command, Touches, View},
     ids::ItemId,
     keys::{Key, Partition},
-    protocol::{FINISHED_KEPT, ReserveAnswer, honoured},
+    protocol::{Fingerprint, ReserveAnswer},
+    terms::Terms,
 };
 
 use crate::record::{Hold, Item};
@@ -28,13 +29,20 @@ pub struct Claim {
 ///
 /// Repeating the command gives the first answer and moves no stock, also where the first answer was a
 /// refusal: otherwise a duplicate that arrives after the saga was rejected would hold pieces for nobody.
-/// A saga that was released before it reserved is refused for good.
+/// A saga that was released before it reserved is refused for good. If the saga's name holds something else, nothing
+/// is taken and what is held stays.
 #[derive(Debug)]
 pub struct ReserveClaims {
     /// Where all the claims live.
     pub partition: Partition,
+    /// How long words count and records stay.
+    pub terms: Terms,
     /// When the asking driver took the saga.
     pub driven_since: Timestamp,
+    /// What the saga is about.
+    pub fingerprint: Fingerprint,
+    /// Whether the store has room for what is new.
+    pub has_room: bool,
     /// The claims, each on another item.
     pub claims: Vec<Claim>,
 }
@@ -54,11 +62,12 @@ impl Command for ReserveClaims {
     }
 
     fn validity(&self) -> RangeInclusive<Timestamp> {
-        honoured(self.driven_since)
+        self.terms.honour(self.driven_since)
     }
 
     fn decide(&self, view: &mut View) -> ReserveAnswer {
-        if let Some(answer) = self.claims.iter().find_map(|claim| earlier_refusal(view, claim)) {
+        let earlier = self.claims.iter().filter_map(|claim| self.earlier_refusal(view, claim));
+        if let Some(answer) = first_refusal(earlier) {
             return answer;
         }
         let new: Vec<&Claim> = self
@@ -66,60 +75,85 @@ impl Command for ReserveClaims {
             .iter()
             .filter(|claim| view.get(&claim.hold).is_none())
             .collect();
-        if let Some((claim, refusal)) = new.iter().find_map(|claim| Some((claim, refusal(view, claim)?))) {
-            let answer = answer_of(&refusal, claim);
-            view.put_expiring(&claim.hold, refusal, FINISHED_KEPT);
+        if let Some((claim, refusal)) = new
+            .iter()
+            .find_map(|claim| Some((claim, refusal(view, claim, self.has_room)?)))
+        {
+            let answer = refusal_of(&refusal, claim);
+            view.put_expiring(&claim.hold, refusal, self.terms.kept());
             return answer;
         }
         for claim in new {
-            take(view, claim);
+            self.take(view, claim);
         }
         ReserveAnswer::Reserved
     }
 }
 
-/// The answer that the claim got before, where that was a refusal.
-fn earlier_refusal(view: &View, claim: &Claim) -> Option<ReserveAnswer> {
-    match view.get(&claim.hold)? {
-        Hold::Held { .. } => None,
-        refusal => Some(answer_of(refusal, claim)),
-    }
-}
-
 /// Why the claim cannot be granted now.
-fn refusal(view: &View, claim: &Claim) -> Option<Hold> {
+fn refusal(view: &View, claim: &Claim, has_room: bool) -> Option<Hold> {
     match view.get(&claim.item) {
         None => Some(Hold::ItemGone),
         Some(item) if item.stock < claim.quantity => Some(Hold::OutOfStock { left: item.stock }),
+        Some(_) if !has_room => Some(Hold::NoRoom),
         Some(_) => None,
     }
 }
 
-fn answer_of(hold: &Hold, claim: &Claim) -> ReserveAnswer {
+fn refusal_of(hold: &Hold, claim: &Claim) -> ReserveAnswer {
     let item_id = claim.item_id.clone();
     match hold {
-        Hold::Held { .. } => ReserveAnswer::Reserved,
+        Hold::Held { .. } => ReserveAnswer::Mismatch { item_id },
         Hold::OutOfStock { left } => ReserveAnswer::OutOfStock { item_id, left: *left },
         Hold::ItemGone => ReserveAnswer::ItemGone { item_id },
+        Hold::NoRoom => ReserveAnswer::StoreFull,
         Hold::Released { .. } => ReserveAnswer::Undone,
     }
 }
 
-fn take(view: &mut View, claim: &Claim) {
-    let taken = view.get(&claim.item).and_then(|item| {
-        Some(Item {
-            stock: item.stock.checked_sub(claim.quantity)?,
-            serial: item.serial + 1,
-            ..item.clone()
+/// Which of a saga's refusals was its first: the claims that were granted beside one that was refused are undone after
+/// it, so `Undone` is a refusal's trace wherever there is another. What needs a person comes before everything.
+///
+/// Returns `None` if nothing was refused.
+pub(crate) fn first_refusal(answers: impl IntoIterator<Item = ReserveAnswer>) -> Option<ReserveAnswer> {
+    answers
+        .into_iter()
+        .filter(|answer| *answer != ReserveAnswer::Reserved)
+        .min_by_key(|answer| match answer {
+            ReserveAnswer::Mismatch { .. } => 0,
+            ReserveAnswer::Undone => 2,
+            _ => 1,
         })
-    });
-    // `refusal` has seen that the item is there and has enough.
-    if let Some(item) = taken {
-        let held = Hold::Held {
-            quantity: claim.quantity,
-            since: item.serial,
-        };
-        view.put(&claim.item, item);
-        view.put(&claim.hold, held);
+}
+
+impl ReserveClaims {
+    /// The answer that the claim got before, if that was a refusal, or is one for the asker.
+    fn earlier_refusal(&self, view: &View, claim: &Claim) -> Option<ReserveAnswer> {
+        match view.get(&claim.hold)? {
+            Hold::Held {
+                quantity, fingerprint, ..
+            } if *quantity == claim.quantity && *fingerprint == self.fingerprint => None,
+            refusal => Some(refusal_of(refusal, claim)),
+        }
+    }
+
+    fn take(&self, view: &mut View, claim: &Claim) {
+        let taken = view.get(&claim.item).and_then(|item| {
+            Some(Item {
+                stock: item.stock.checked_sub(claim.quantity)?,
+                serial: item.serial + 1,
+                ..item.clone()
+            })
+        });
+        // `refusal` has seen that the item is there and has enough.
+        if let Some(item) = taken {
+            let held = Hold::Held {
+                quantity: claim.quantity,
+                since: item.serial,
+                fingerprint: self.fingerprint,
+            };
+            view.put(&claim.item, item);
+            view.put(&claim.hold, held);
+        }
     }
 }

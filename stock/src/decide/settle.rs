@@ -4,7 +4,8 @@ use shared::{
     clock::Timestamp,
     engine::{Command, Touches, View},
     keys::{Key, Partition},
-    protocol::{Settled, settleable},
+    protocol::Settled,
+    terms::Terms,
 };
 
 use crate::record::Hold;
@@ -14,6 +15,8 @@ use crate::record::Hold;
 pub struct SettleHolds {
     /// Where all the holds live.
     pub partition: Partition,
+    /// How long words count and records stay.
+    pub terms: Terms,
     /// When it was paid.
     pub paid_since: Timestamp,
     /// The saga's holds.
@@ -35,7 +38,7 @@ impl Command for SettleHolds {
     }
 
     fn validity(&self) -> RangeInclusive<Timestamp> {
-        settleable(self.paid_since)
+        self.terms.settle(self.paid_since)
     }
 
     fn decide(&self, view: &mut View) -> Settled {

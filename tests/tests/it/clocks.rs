@@ -6,6 +6,8 @@ use serde_json::json;
 use shared::clock::Timestamp;
 use tests::{Audit, Client, Clock, Deployment, Service, Setup, eventually, let_an_hour_pass};
 
+use crate::records::fingerprint;
+
 /// Three services, and one more order process whose clock is ahead.
 struct Scene {
     deployment: Deployment,
@@ -82,7 +84,8 @@ async fn a_process_that_is_hours_ahead_settles_nothing_too_early() {
     })
     .await;
     let calls = json!([{ "request": {
-        "saga_id": format!("{new}.1"), "driven_since": driven_since, "user_id": user, "amount": 3
+        "saga_id": format!("{new}.1"), "driven_since": driven_since, "user_id": user, "amount": 3,
+        "fingerprint": fingerprint(&user, &[(&item, 3)], 3)
     } }]);
     let repeated = reqwest::Client::new()
         .post(format!(
@@ -93,7 +96,8 @@ async fn a_process_that_is_hours_ahead_settles_nothing_too_early() {
         .send()
         .await
         .expect("an answer");
-    assert_eq!(repeated.status().as_u16(), 200);
+    let reply = repeated.text().await.expect("a body");
+    assert!(reply.contains(r#"{"done":"charged"}"#), "{reply}");
     assert_eq!(client.credit(&user).await, 6, "the repeated charge took nothing");
     let settle = json!([{ "request": { "saga_id": format!("{new}.1"), "paid_since": driven_since, "user_id": user } }]);
     let refused = reqwest::Client::new()

@@ -101,7 +101,7 @@ async fn internal_calls_that_are_no_calls_are_refused() {
         b"[1]",
         b"[{}]",
         b"\xff\xfe",
-        br#"[{"request":{"saga_id":"x","driven_since":0,"lines":[]}}]"#,
+        br#"[{"request":{"saga_id":"x","driven_since":0,"fingerprint":0,"lines":[]}}]"#,
     ];
     for body in bodies.map(<[u8]>::to_vec).into_iter().chain([deep]) {
         let status = post(body.clone()).await;
@@ -112,7 +112,8 @@ async fn internal_calls_that_are_no_calls_are_refused() {
             String::from_utf8_lossy(&body[..body.len().min(100)])
         );
     }
-    let call = r#"{"request":{"saga_id":"o.1","driven_since":0,"lines":[{"item_id":"i","quantity":1}]}}"#;
+    let call =
+        r#"{"request":{"saga_id":"o.1","driven_since":0,"fingerprint":0,"lines":[{"item_id":"i","quantity":1}]}}"#;
     let many = format!("[{}]", vec![call; 1_025].join(","));
     assert_eq!(post(many.into_bytes()).await, 413);
     // A driver of 1970 is not honoured, and says so for its call alone.

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::{clock::Timestamp, protocol::DRIVE_HONOURED};
+use shared::{clock::Timestamp, terms::Terms};
 use tests::{Audit, Client, Deployment, Fault, Proxy, Service, Setup};
 
 async fn deployment() -> Deployment {
@@ -159,10 +159,11 @@ async fn a_request_of_a_driver_that_has_slept_for_long_does_nothing() {
     let client = &deployment.client;
     let (user, item) = (client.user(10).await, client.item(1, 10).await);
     let (stock, payment) = (&deployment.stock[0], &deployment.payment[0]);
-    let long_ago = Timestamp::now().before(DRIVE_HONOURED * 2);
+    let long_ago = Timestamp::now().before(Terms::default().honoured() * 2);
     let saga = json!({
         "saga_id": "some-order.1",
         "driven_since": long_ago,
+        "fingerprint": 1,
         "user_id": user,
         "amount": 3,
         "lines": [{ "item_id": item, "quantity": 3 }],
@@ -191,10 +192,10 @@ async fn a_late_reserve_after_a_release_and_a_late_charge_after_a_refund_are_ref
     let (user, item) = (client.user(10).await, client.item(1, 10).await);
     let saga = "some-order.1";
     let now = Timestamp::now();
-    let reserve = json!({ "saga_id": saga, "driven_since": now, "lines": [{ "item_id": item, "quantity": 3 }] });
-    let release = json!({ "saga_id": saga, "driven_since": now, "item_ids": [item] });
-    let charge = json!({ "saga_id": saga, "driven_since": now, "user_id": user, "amount": 3 });
-    let refund = json!({ "saga_id": saga, "driven_since": now, "user_id": user });
+    let reserve = json!({ "saga_id": saga, "driven_since": now, "fingerprint": 1, "lines": [{ "item_id": item, "quantity": 3 }] });
+    let release = json!({ "saga_id": saga, "driven_since": now, "fingerprint": 1, "item_ids": [item] });
+    let charge = json!({ "saga_id": saga, "driven_since": now, "fingerprint": 1, "user_id": user, "amount": 3 });
+    let refund = json!({ "saga_id": saga, "driven_since": now, "fingerprint": 1, "user_id": user });
     let (stock, payment) = (&deployment.stock[0], &deployment.payment[0]);
     internal(stock, "/internal/release", release.clone()).await;
     internal(payment, "/internal/refund", refund.clone()).await;

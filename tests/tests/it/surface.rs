@@ -115,9 +115,9 @@ async fn each_operation_documents_its_own_problems_and_no_others() {
             stock,
             "/stock/add/{item_id}/{amount}",
             "post",
-            "malformed outcome-unknown overflow unknown-item",
+            "malformed outcome-unknown overflow store-full unknown-item",
         ),
-        (payment, "/payment/create_user", "post", "outcome-unknown"),
+        (payment, "/payment/create_user", "post", "outcome-unknown store-full"),
         (
             payment,
             "/payment/pay/{user_id}/{amount}",
@@ -125,7 +125,12 @@ async fn each_operation_documents_its_own_problems_and_no_others() {
             "insufficient-credit malformed outcome-unknown unknown-user",
         ),
         (order, "/orders/find/{order_id}", "get", "malformed unknown-order"),
-        (order, "/orders/create/{user_id}", "post", "malformed outcome-unknown"),
+        (
+            order,
+            "/orders/create/{user_id}",
+            "post",
+            "malformed outcome-unknown store-full",
+        ),
     ] {
         let client = Client::of_one_origin(&service.origin());
         let document = client.get("/openapi.json").await.json();

@@ -50,7 +50,7 @@ fn doubled(call: u32) -> Result<u32, CallError> {
 
 /// A participant that doubles numbers.
 fn routes() -> Route {
-    InternalRoutes::default()
+    InternalRoutes::new(Terms::default())
         .with(PATH, &(), |(), call, _| double(call))
         .into_routes()
 }
@@ -69,7 +69,7 @@ fn anywhere() -> SocketAddr {
 fn calls_to(base: &str, said: &Said) -> Calls<u32> {
     let replicas = base.parse().expect("base URLs");
     let replicas = follow("stock", &replicas, said.clone(), Duration::from_millis(20));
-    Calls::start(&replicas, PATH, TIMEOUT)
+    Calls::start(&replicas, PATH, TIMEOUT, Terms::default())
 }
 
 fn calls(address: SocketAddr) -> Calls<u32> {

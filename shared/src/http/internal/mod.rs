@@ -32,6 +32,7 @@ use super::{
 use crate::{
     engine::EngineError,
     protocol::{ALIVE_PATH, BUDGET_HEADER, Budget, Call, MAX_CALLS, MAX_REQUEST_BYTES, Numbered, Reply},
+    terms::{TERMS_HEADER, TERMS_MISMATCHES, Terms},
 };
 
 /// How many requests are served at once, of all kinds together. Each holds [`MAX_REQUEST_BYTES`] at most.
@@ -45,18 +46,21 @@ const FIRST_SIGN: Duration = Duration::from_millis(20);
 pub struct InternalRoutes {
     routes: Route,
     room: Arc<Semaphore>,
+    terms: Terms,
 }
 
-impl Default for InternalRoutes {
-    fn default() -> Self {
+impl InternalRoutes {
+    /// No routes yet, for callers with the same terms. A request of somebody with others is refused: records would be kept
+    /// too short for one of them.
+    #[must_use]
+    pub fn new(terms: Terms) -> Self {
         Self {
+            terms,
             routes: Route::new().at(ALIVE_PATH, get(make_sync(|_| "alive\n"))),
             room: Arc::new(Semaphore::new(MAX_REQUESTS)),
         }
     }
-}
 
-impl InternalRoutes {
     /// Lets `serve` serve every call of a request to `path`, side by side, each until the time that it is told.
     #[must_use]
     pub fn with<S, Q, A, F, R>(self, path: &'static str, service: &S, serve: F) -> Self
@@ -67,10 +71,11 @@ impl InternalRoutes {
         F: Fn(S, Q, Instant) -> R + Copy + Send + Sync + 'static,
         R: Future<Output = Result<A, EngineError>> + Send + 'static,
     {
-        let calls = calls_endpoint(path, service.clone(), self.room.clone(), serve);
+        let calls = calls_endpoint(path, self.terms, service.clone(), self.room.clone(), serve);
         Self {
             routes: self.routes.at(path, calls),
             room: self.room,
+            terms: self.terms,
         }
     }
 
@@ -81,7 +86,13 @@ impl InternalRoutes {
     }
 }
 
-fn calls_endpoint<S, Q, A, F, R>(path: &'static str, service: S, room: Arc<Semaphore>, serve: F) -> RouteMethod
+fn calls_endpoint<S, Q, A, F, R>(
+    path: &'static str,
+    terms: Terms,
+    service: S,
+    room: Arc<Semaphore>,
+    serve: F,
+) -> RouteMethod
 where
     S: Clone + Send + Sync + 'static,
     Q: DeserializeOwned + Send + 'static,
@@ -97,6 +108,7 @@ where
                 let problem = Problem::new(&OVERLOADED, "as many requests are being served as may be at once");
                 poem::Error::from(problem)
             })?;
+            agree(terms, &request)?;
             let budget = Budget::of_header(request.header(BUDGET_HEADER)).map_err(poem::error::BadRequest)?;
             let until = Instant::now() + budget.duration();
             let calls: Vec<Call<Q>> = timeout_at(until, parse(request, &served)).await.map_err(|_| {
@@ -118,6 +130,21 @@ where
             respond(replies.collect(), permit).await
         }
     }))
+}
+
+fn agree(terms: Terms, request: &Request) -> poem::Result<()> {
+    let told = request.header(TERMS_HEADER);
+    if terms.agree_with(told) {
+        return Ok(());
+    }
+    counter!(TERMS_MISMATCHES).increment(1);
+    let message = format!(
+        "FINISHED_KEPT_MS and DRIVE_HONOURED_MS must be the same for order, stock and payment: here {}, there {}",
+        terms.told(),
+        told.unwrap_or("the defaults")
+    );
+    tracing::error!("{message}");
+    Err(poem::Error::from_string(message, StatusCode::CONFLICT))
 }
 
 async fn parse<Q: DeserializeOwned>(mut request: Request, served: &Counter) -> poem::Result<Vec<Call<Q>>> {
