@@ -40,7 +40,8 @@ impl Trouble {
             let (trouble, stores) = (self.clone(), stores.clone());
             async move {
                 let asks = request.uri().path() == READINESS;
-                let response = routes.get_response(request).await;
+                // An error goes on as it is: what it says stands in its data, which the outermost layer turns into an answer.
+                let response = routes.call(request).await?.into_response();
                 if !asks || response.status().is_success() {
                     return Ok(response);
                 }

@@ -110,6 +110,30 @@ async fn all_services_are_under_one_origin_with_one_document() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_says_what_it_is_and_where() {
+    let standalone = Standalone::start().await;
+    let client = standalone.client();
+    let (user, item) = (client.user(10).await, client.item(1, 1).await);
+    let order = client.order(&user, &[(&item, 2)]).await;
+    let checkout = format!("/orders/checkout/{order}");
+    for (method, path, status, problem) in [
+        (Method::POST, checkout.as_str(), 409, "out-of-stock"),
+        (Method::GET, "/stock/find/nothing", 404, "unknown-item"),
+        (Method::POST, "/stock/item/create/-1", 400, "malformed"),
+        (Method::GET, "/nowhere", 404, "about:blank"),
+    ] {
+        let answer = client.call(method, path).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (status, problem),
+            "{answer:?}"
+        );
+        assert_eq!(answer.content_type, "application/problem+json");
+        assert_eq!(answer.json()["instance"], path);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_kill_9_it_starts_again_on_its_data_and_finishes_what_was_in_flight() {
     let mut standalone = Standalone::start().await;
     let client = standalone.client();
