@@ -15,6 +15,7 @@ mod records;
 mod recovery;
 mod room;
 mod saga;
+mod silence;
 mod standalone;
 mod standalone_stores;
 mod stopping;
