@@ -1,6 +1,7 @@
 use std::{net::SocketAddr, process::Command};
 
 use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::{Client, Process, RedisServer, binary, eventually, unused_address};
 
@@ -107,6 +108,19 @@ impl Service {
     #[must_use]
     pub fn logs(&self) -> String {
         format!("{}{}", self.earlier_logs, self.process.log())
+    }
+
+    /// Makes one internal call and returns its reply.
+    ///
+    /// # Panics
+    /// Where no answer comes, or not of one line.
+    pub async fn internal_call(&self, path: &str, request: Value) -> Value {
+        let call = reqwest::Client::new()
+            .post(format!("http://{}{path}", self.internal))
+            .json(&json!([{ "request": request }]));
+        let response = call.send().await.expect("an answer");
+        let line: Value = response.json().await.expect("one line of JSON");
+        line["reply"].clone()
     }
 
     /// The public base URL.

@@ -83,36 +83,19 @@ async fn a_process_that_is_hours_ahead_settles_nothing_too_early() {
         (Audit::of(&scene.deployment).await.in_flight == 1).then_some(())
     })
     .await;
-    let calls = json!([{ "request": {
+    let payment = &scene.deployment.payment[0];
+    let charge = json!({
         "saga_id": format!("{new}.1"), "driven_since": driven_since, "user_id": user, "amount": 3,
         "fingerprint": fingerprint(&user, &[(&item, 3)], 3)
-    } }]);
-    let repeated = reqwest::Client::new()
-        .post(format!(
-            "http://{}/internal/charge",
-            scene.deployment.payment[0].internal
-        ))
-        .json(&calls)
-        .send()
-        .await
-        .expect("an answer");
-    let reply = repeated.text().await.expect("a body");
-    assert!(reply.contains(r#"{"done":"charged"}"#), "{reply}");
+    });
+    let repeated = payment.internal_call("/internal/charge", charge).await;
+    assert_eq!(repeated, json!({ "done": "charged" }));
     assert_eq!(client.credit(&user).await, 6, "the repeated charge took nothing");
-    let settle = json!([{ "request": { "saga_id": format!("{new}.1"), "paid_since": driven_since, "user_id": user } }]);
-    let refused = reqwest::Client::new()
-        .post(format!(
-            "http://{}/internal/settle",
-            scene.deployment.payment[0].internal
-        ))
-        .json(&settle)
-        .send()
-        .await
-        .expect("an answer");
-    let text = refused.text().await.expect("a body");
+    let settle = json!({ "saga_id": format!("{new}.1"), "paid_since": driven_since, "user_id": user });
+    let refused = payment.internal_call("/internal/settle", settle).await;
     assert!(
-        text.contains("failed"),
-        "payment sees by its own store's clock that it is too early: {text}"
+        refused["failed"].is_string(),
+        "payment sees by its own store's clock that it is too early: {refused}"
     );
     assert!(Audit::of(&scene.deployment).await.consistent);
 }

@@ -121,19 +121,18 @@ async fn a_refused_reserve_over_several_partitions_is_refused_alike_every_time()
             .chain([&none_left])
             .map(|item| json!({ "item_id": item, "quantity": 1 }))
             .collect();
-        let call = json!([{ "request": {
+        let reserve = json!({
             "saga_id": format!("some-order-{number}.1"),
             "driven_since": Timestamp::now(),
             "fingerprint": 1,
             "lines": lines,
-        } }]);
+        });
         for _ in 0..3 {
-            let url = format!("http://{}/internal/reserve", deployment.stock[0].internal);
-            let answer = reqwest::Client::new().post(url).json(&call).send().await;
-            // One call, so one line.
-            let line: Value = answer.expect("an answer").json().await.expect("JSON");
+            let reply = deployment.stock[0]
+                .internal_call("/internal/reserve", reserve.clone())
+                .await;
             let refused = json!({ "done": { "out_of_stock": { "item_id": none_left, "left": 0 } } });
-            assert_eq!(line["reply"], refused, "saga {number}");
+            assert_eq!(reply, refused, "saga {number}");
         }
     }
     for item in &items {

@@ -10,18 +10,6 @@ async fn deployment() -> Deployment {
     Deployment::start(Setup::default()).await
 }
 
-/// Makes one internal call and returns its reply.
-async fn internal(service: &Service, path: &str, request: Value) -> Value {
-    let url = format!("http://{}{path}", service.internal);
-    let response = reqwest::Client::new()
-        .post(url)
-        .json(&json!([{ "request": request }]))
-        .send()
-        .await;
-    let reply: Value = response.expect("an answer").json().await.expect("one line of JSON");
-    reply["reply"].clone()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_at_each_step_leaves_nothing_held() {
     let deployment = deployment().await;
@@ -176,7 +164,7 @@ async fn a_request_of_a_driver_that_has_slept_for_long_does_nothing() {
         (payment, "/internal/refund"),
     ];
     for (service, path) in calls {
-        let reply = internal(service, path, saga.clone()).await;
+        let reply = service.internal_call(path, saga.clone()).await;
         assert!(reply["failed"].is_string(), "{path}: {reply}");
     }
     let audit = Audit::of(&deployment).await;
@@ -197,14 +185,14 @@ async fn a_late_reserve_after_a_release_and_a_late_charge_after_a_refund_are_ref
     let charge = json!({ "saga_id": saga, "driven_since": now, "fingerprint": 1, "user_id": user, "amount": 3 });
     let refund = json!({ "saga_id": saga, "driven_since": now, "fingerprint": 1, "user_id": user });
     let (stock, payment) = (&deployment.stock[0], &deployment.payment[0]);
-    internal(stock, "/internal/release", release.clone()).await;
-    internal(payment, "/internal/refund", refund.clone()).await;
+    stock.internal_call("/internal/release", release.clone()).await;
+    payment.internal_call("/internal/refund", refund.clone()).await;
     assert_eq!(
-        internal(stock, "/internal/reserve", reserve.clone()).await,
+        stock.internal_call("/internal/reserve", reserve.clone()).await,
         json!({ "done": "undone" })
     );
     assert_eq!(
-        internal(payment, "/internal/charge", charge.clone()).await,
+        payment.internal_call("/internal/charge", charge.clone()).await,
         json!({ "done": "undone" })
     );
 
@@ -215,18 +203,18 @@ async fn a_late_reserve_after_a_release_and_a_late_charge_after_a_refund_are_ref
     };
     for _ in 0..3 {
         assert_eq!(
-            internal(stock, "/internal/reserve", renamed(reserve.clone())).await,
+            stock.internal_call("/internal/reserve", renamed(reserve.clone())).await,
             json!({ "done": "reserved" })
         );
         assert_eq!(
-            internal(payment, "/internal/charge", renamed(charge.clone())).await,
+            payment.internal_call("/internal/charge", renamed(charge.clone())).await,
             json!({ "done": "charged" })
         );
     }
     assert_eq!((client.stock(&item).await, client.credit(&user).await), (7, 7));
     for _ in 0..3 {
-        internal(stock, "/internal/release", renamed(release.clone())).await;
-        internal(payment, "/internal/refund", renamed(refund.clone())).await;
+        stock.internal_call("/internal/release", renamed(release.clone())).await;
+        payment.internal_call("/internal/refund", renamed(refund.clone())).await;
     }
     assert_eq!((client.stock(&item).await, client.credit(&user).await), (10, 10));
 }
