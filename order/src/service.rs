@@ -4,7 +4,7 @@ use shared::{
     amounts::Quantity,
     bulk::{self, RecordCount},
     engine::{Engine, EngineConfig, EngineError, Lanes},
-    http::Vitals,
+    http::{Trouble, Vitals},
     ids::{ItemId, OrderId, UserId},
     protocol::{Line, Quote, QuoteAnswer},
     service::{Foundation, StartError},
@@ -81,13 +81,8 @@ impl Orders {
             service: "order",
             store: self.store.clone(),
             lanes: self.engine.health(),
+            trouble: Trouble::default(),
         }
-    }
-
-    /// The store, for the health check.
-    #[must_use]
-    pub fn store(&self) -> &Store {
-        &self.store
     }
 
     /// The checkouts under way, to end them with the process.

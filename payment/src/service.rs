@@ -5,7 +5,7 @@ use shared::{
     amounts::Credits,
     bulk::{self, RecordCount},
     engine::{Engine, EngineConfig, EngineError, Lanes},
-    http::Vitals,
+    http::{Trouble, Vitals},
     ids::UserId,
     protocol::{Charge, ChargeAnswer, Refund, Refunded, SAGA_MISMATCHES, SettleCharge, Settled},
     service::{Foundation, StartError},
@@ -63,13 +63,8 @@ impl Payment {
             service: "payment",
             store: self.store.clone(),
             lanes: self.engine.health(),
+            trouble: Trouble::default(),
         }
-    }
-
-    /// The store, for the health check.
-    #[must_use]
-    pub fn store(&self) -> &Store {
-        &self.store
     }
 
     /// Opens an account without credit and returns its user's new id.

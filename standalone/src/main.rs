@@ -2,19 +2,18 @@
 
 mod embedded;
 mod redis;
-mod trouble;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Parser;
 use order::{Orders, api::OrderApi, config::SagaConfig, participants::Participants};
 use payment::{Payment, api::PaymentApi};
-use poem::{Endpoint, Response, endpoint::make_sync, web::Html};
+use poem::{Route, endpoint::make_sync, web::Html};
 use poem_openapi::OpenApiService;
 use shared::{
     config::{ServerConfig, check_times, require},
     engine::EngineConfig,
-    http::{Bound, public_routes},
+    http::{Bound, Trouble, Vitals, public_routes},
     service::{finish, unless_stopped},
     shutdown,
     store::StoreConfig,
@@ -26,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use self::{
     embedded::{EmbeddedPayment, EmbeddedStock},
     redis::{Fsync, RedisServers},
-    trouble::Trouble,
 };
 
 /// How long the services may take to finish what they have begun before their stores are ended. What they leave is
@@ -173,20 +171,17 @@ fn routes(
     trouble: &Trouble,
     most_calls: u32,
     stop: CancellationToken,
-) -> impl Endpoint<Output = Response> + use<> {
-    let stores = [
-        ("order", orders.store().clone()),
-        ("stock", stock.store().clone()),
-        ("payment", payment.store().clone()),
-    ];
-    let vitals = vec![orders.vitals(), stock.vitals(), payment.vitals()];
+) -> Route {
+    let vitals = [orders.vitals(), stock.vitals(), payment.vitals()].map(|vitals| Vitals {
+        trouble: trouble.clone(),
+        ..vitals
+    });
     let roots = [order::api::ROOT, stock::api::ROOT, payment::api::ROOT];
     let apis = (OrderApi::new(orders), StockApi::new(stock), PaymentApi::new(payment));
     let api = OpenApiService::new(apis, "Holdfast", env!("CARGO_PKG_VERSION"))
         .description("Stock, credit and orders, and the checkout that settles them.");
-    let routes = public_routes(api, &roots, vitals, telemetry, most_calls, stop)
-        .at("/", make_sync(|_| Html(include_str!("landing.html"))));
-    trouble.clone().explained(routes, stores)
+    public_routes(api, &roots, vitals.into(), telemetry, most_calls, stop)
+        .at("/", make_sync(|_| Html(include_str!("landing.html"))))
 }
 
 /// Tells whoever started it where to look.

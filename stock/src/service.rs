@@ -9,7 +9,7 @@ use shared::{
     bulk::{self, RecordCount},
     clock::Timestamp,
     engine::{Engine, EngineConfig, EngineError, Lanes},
-    http::Vitals,
+    http::{Trouble, Vitals},
     ids::{ItemId, SagaId},
     keys::Partition,
     protocol::{
@@ -80,13 +80,8 @@ impl Stock {
             service: "stock",
             store: self.store.clone(),
             lanes: self.engine.health(),
+            trouble: Trouble::default(),
         }
-    }
-
-    /// The store, for the health check.
-    #[must_use]
-    pub fn store(&self) -> &Store {
-        &self.store
     }
 
     /// Creates an item without pieces and returns its new id.

@@ -14,6 +14,7 @@ mod problem;
 mod progress;
 mod readiness;
 mod server;
+mod trouble;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -35,6 +36,7 @@ pub use self::{
         ProblemKind, Refused, STORE_FULL, UNAVAILABLE,
     },
     readiness::Vitals,
+    trouble::Trouble,
 };
 use crate::telemetry::Telemetry;
 

@@ -1,6 +1,7 @@
 use poem::{IntoResponse, Response, http::StatusCode};
 use tokio_util::sync::CancellationToken;
 
+use super::trouble::Trouble;
 use crate::{engine::Health, store::Store};
 
 /// What a service needs in order to do its work.
@@ -12,13 +13,17 @@ pub struct Vitals {
     pub store: Store,
     /// Its lanes.
     pub lanes: Health,
+    /// What is known of why its store is away. Empty, unless the process runs the store itself.
+    pub trouble: Trouble,
 }
 
 impl Vitals {
     async fn check(&self) -> Result<(), String> {
         let service = self.service;
         if self.store.ping().await.is_err() {
-            return Err(format!("{service}: the store does not answer\n"));
+            let reason = self.trouble.of(service);
+            let reason = reason.as_deref().unwrap_or("the store does not answer");
+            return Err(format!("{service}: {reason}\n"));
         }
         self.lanes.check().map_err(|ailment| format!("{service}: {ailment}\n"))
     }

@@ -9,12 +9,14 @@ mod talk;
 
 use std::path::Path;
 
+use shared::http::Trouble;
+
 use self::server::RedisServer;
+
 pub(crate) use self::{
     folder::lock,
     program::{Fsync, ensure_installed},
 };
-use crate::trouble::Trouble;
 
 /// The servers of order, stock and payment.
 pub(crate) struct RedisServers([RedisServer; 3]);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use shared::backoff::Backoff;
+use shared::{backoff::Backoff, http::Trouble};
 use tokio::{
     process::Child,
     time::{Instant, sleep, timeout},
@@ -20,7 +20,6 @@ use super::{
     program::{self, Fsync, spawn},
     talk::{Said, ask, loading_progress, ping},
 };
-use crate::trouble::Trouble;
 
 /// How long a server may say nothing at all while it starts. One that says that it loads its data is waited for.
 const SILENCE_PATIENCE: Duration = Duration::from_secs(120);
