@@ -10,7 +10,7 @@ use order::{
 };
 use shared::{
     config::{ServerConfig, ServiceConfig, require},
-    http::public_routes,
+    http::{ListenAt, public_routes},
     service::{check_health, finish, serve, unless_stopped},
     shutdown,
     telemetry::Telemetry,
@@ -88,7 +88,7 @@ async fn main() -> anyhow::Result<()> {
         allowed_origins,
         ..
     } = options.service.server;
-    serve(listen, allow_remote, public, allowed_origins, stop).await?;
+    serve(ListenAt::Address(listen), allow_remote, public, allowed_origins, stop).await?;
     // Whom clients have waited for has had the server's patience. What is left is taken over.
     drivers.abandon();
     recovery.await?;

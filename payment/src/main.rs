@@ -4,7 +4,7 @@ use clap::Parser;
 use payment::{Payment, api, internal};
 use shared::{
     config::{InternalConfig, ServerConfig, ServiceConfig, require},
-    http::{AllowedOrigins, public_routes},
+    http::{AllowedOrigins, ListenAt, public_routes},
     service::{check_health, finish, serve, unless_stopped},
     shutdown,
     telemetry::Telemetry,
@@ -65,7 +65,13 @@ async fn main() -> anyhow::Result<()> {
     } = service.server;
     let no_page = AllowedOrigins::programs_only();
     tokio::try_join!(
-        serve(listen, allow_remote, public, allowed_origins, stop.clone()),
+        serve(
+            ListenAt::Address(listen),
+            allow_remote,
+            public,
+            allowed_origins,
+            stop.clone()
+        ),
         serve(internal.internal_listen, allow_remote, internal_routes, no_page, stop),
     )?;
     finish([lanes]).await;

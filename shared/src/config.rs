@@ -4,7 +4,13 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, CommandFactory, error::ErrorKind};
 
-use crate::{clock, engine::EngineConfig, http::AllowedOrigins, store::StoreConfig, telemetry::TelemetryConfig};
+use crate::{
+    clock,
+    engine::EngineConfig,
+    http::{AllowedOrigins, ListenAt},
+    store::StoreConfig,
+    telemetry::TelemetryConfig,
+};
 
 /// Where a process is reached from outside.
 #[derive(Debug, Clone, Args)]
@@ -100,9 +106,10 @@ impl ServiceConfig {
 /// Where a participant of the saga is reached by the other services.
 #[derive(Debug, Clone, Args)]
 pub struct InternalConfig {
-    /// Where the other services' calls are served. No gateway may route it.
+    /// Where the other services' calls are served: an address, or a name of this machine and a port. No gateway may reach
+    /// it.
     #[arg(long, env = "INTERNAL_LISTEN", default_value = "127.0.0.1:9000")]
-    pub internal_listen: SocketAddr,
+    pub internal_listen: ListenAt,
 }
 
 #[cfg(test)]

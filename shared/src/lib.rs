@@ -11,6 +11,7 @@ pub mod events;
 pub mod http;
 pub mod ids;
 pub mod keys;
+pub mod names;
 pub mod protocol;
 pub mod service;
 pub mod shutdown;

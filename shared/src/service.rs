@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     engine::{Engine, EngineConfig, Lanes},
-    http::{AllowedOrigins, BindError, Bound},
+    http::{AllowedOrigins, BindError, Bound, ListenAt},
     keys::{BadPartitionCount, Partitions},
     store::{Store, StoreConfig, StoreError},
 };
@@ -98,13 +98,17 @@ pub fn unless_stopped<T>(started: Result<T, StartError>) -> Result<Option<T>, St
 /// # Errors
 /// An address that cannot be bound.
 pub async fn serve(
-    address: SocketAddr,
+    at: ListenAt,
     allow_remote: bool,
     routes: Route,
     origins: AllowedOrigins,
     stop: CancellationToken,
 ) -> Result<(), BindError> {
-    let socket = Bound::bind(address, allow_remote)?;
+    let bound = tokio::select! {
+        bound = Bound::listen(at, allow_remote) => bound,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let socket = bound?;
     tracing::info!(address = %socket.address(), "serving");
     socket.serve(routes, origins, stop).await;
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fmt, io,
+    fmt,
     net::{IpAddr, SocketAddr},
     str::FromStr,
     sync::Arc,
@@ -12,6 +12,7 @@ use std::{
 use futures::future::join_all;
 use metrics::gauge;
 use reqwest::{Url, header::HeaderValue};
+use shared::names::Resolver;
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -102,21 +103,6 @@ impl Replica {
     /// What requests say in Host.
     pub(super) fn host(&self) -> &HeaderValue {
         &self.host
-    }
-}
-
-/// Looks a host's name up.
-pub(super) trait Resolver: Send + Sync + 'static {
-    /// All addresses that the name has now.
-    fn resolve(&self, name: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
-}
-
-/// The operating system's resolver.
-pub(super) struct System;
-
-impl Resolver for System {
-    async fn resolve(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(tokio::net::lookup_host((name, port)).await?.collect())
     }
 }
 

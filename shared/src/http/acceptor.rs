@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
+    sync::mpsc,
     time::{Instant, sleep_until},
 };
 
@@ -25,6 +26,8 @@ pub(super) struct Acceptor {
     most: usize,
     /// When the system last refused a connection, if that is not long ago.
     refused: Option<Instant>,
+    /// Those that take its place.
+    moves: Option<mpsc::Receiver<Acceptor>>,
 }
 
 impl Acceptor {
@@ -42,7 +45,13 @@ impl Acceptor {
             listener: socket.listen(BACKLOG)?,
             most: most_connections(open_files()),
             refused: None,
+            moves: None,
         })
+    }
+
+    /// Goes on at the address of each acceptor that comes.
+    pub(super) fn follow(&mut self, moves: mpsc::Receiver<Self>) {
+        self.moves = Some(moves);
     }
 
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
@@ -60,7 +69,15 @@ impl Acceptor {
             if let Some(refused) = self.refused {
                 sleep_until(refused + PAUSE).await;
             }
-            match self.listener.accept().await {
+            let accepted = tokio::select! {
+                biased;
+                Some(moved) = next(self.moves.as_mut()) => {
+                    self.listener = moved.listener;
+                    continue;
+                }
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
                 Ok(accepted) => {
                     if self.refused.take_if(|refused| refused.elapsed() > QUIET).is_some() {
                         tracing::info!("connections are accepted again");
@@ -76,6 +93,14 @@ impl Acceptor {
                 }
             }
         }
+    }
+}
+
+/// The next one that takes this one's place, where any can come.
+async fn next(moves: Option<&mut mpsc::Receiver<Acceptor>>) -> Option<Acceptor> {
+    match moves {
+        Some(moves) => moves.recv().await,
+        None => None,
     }
 }
 

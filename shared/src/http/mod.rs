@@ -3,11 +3,13 @@
 mod acceptor;
 mod admission;
 mod allow;
+mod bound;
 mod correlation;
 mod document;
 mod edge;
 mod guard;
 mod internal;
+mod listen_at;
 mod origin;
 mod parameter;
 mod problem;
@@ -16,20 +18,19 @@ mod readiness;
 mod server;
 mod trouble;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::make, get};
 use poem_openapi::{OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    acceptor::Acceptor, admission::Admission, allow::Allow, document::Documentation, edge::Edge, guard::Guard,
-    readiness::readiness,
-};
+use self::{admission::Admission, allow::Allow, document::Documentation, readiness::readiness};
 pub use self::{
+    bound::{BindError, Bound},
     correlation::{CORRELATION_HEADER, CorrelationId},
     internal::{BadLine, InternalRoutes, ReplyLines},
+    listen_at::{BadListenAt, ListenAt},
     origin::{AllowedOrigins, BadOrigin},
     problem::{
         COMMON, Catalogue, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PROBLEM_JSON, Problem,
@@ -96,61 +97,4 @@ fn metrics_endpoint(telemetry: Telemetry) -> impl Endpoint {
                 .body(text)
         }
     })
-}
-
-/// A socket that is bound and not yet served.
-pub struct Bound {
-    acceptor: Acceptor,
-    address: SocketAddr,
-}
-
-/// The address cannot be bound.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// Somebody else has it, or it is not this machine's.
-    #[error("cannot listen on {address}: {cause}")]
-    Refused {
-        /// What was asked for.
-        address: SocketAddr,
-        /// What the operating system said.
-        cause: std::io::Error,
-    },
-    /// Nothing authenticates callers, so an address that others can reach has to be asked for.
-    #[error(
-        "{0} can be reached from other machines, and Holdfast does not authenticate anyone: listen on 127.0.0.1, or say --allow-remote where the network keeps strangers out"
-    )]
-    Remote(SocketAddr),
-}
-
-impl Bound {
-    /// Binds an address; a non-loopback one only where `allow_remote` says so.
-    pub fn bind(address: SocketAddr, allow_remote: bool) -> Result<Self, BindError> {
-        if !address.ip().is_loopback() && !allow_remote {
-            return Err(BindError::Remote(address));
-        }
-        let refused = |cause| BindError::Refused { address, cause };
-        let acceptor = Acceptor::bind(address).map_err(refused)?;
-        let address = acceptor.address().map_err(refused)?;
-        Ok(Self { acceptor, address })
-    }
-
-    /// Where it listens; tells the port where 0 was asked for.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Serves until `stop`, then finishes what is being served. Pages of `origins` may call.
-    pub async fn serve<E>(self, routes: E, origins: AllowedOrigins, stop: CancellationToken)
-    where
-        E: IntoEndpoint,
-        E::Endpoint: 'static,
-    {
-        let guard = Guard {
-            origins,
-            stop: stop.clone(),
-        };
-        let served = routes.into_endpoint().with(Edge::new(guard));
-        server::serve(self.acceptor, served, stop).await;
-    }
 }
