@@ -3,6 +3,7 @@
 mod acceptor;
 mod admission;
 mod allow;
+mod body_limit;
 mod bound;
 mod correlation;
 mod document;
@@ -25,7 +26,7 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::make,
 use poem_openapi::{OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 
-use self::{admission::Admission, allow::Allow, document::Documentation, readiness::readiness};
+use self::{admission::Admission, allow::Allow, body_limit::BodyLimit, document::Documentation, readiness::readiness};
 pub use self::{
     bound::{BindError, Bound},
     correlation::{CORRELATION_HEADER, CorrelationId},
@@ -62,7 +63,11 @@ pub fn public_routes<A: OpenApi + 'static>(
         .at("/openapi.json", document.with(allow.clone()))
         .nest("/health", health_routes(vitals, stop).with(allow.clone()))
         .at("/metrics", get(metrics_endpoint(telemetry)).with(allow.clone()));
-    let api = api.into_endpoint().with(allow).with(Admission::of(most_calls as usize));
+    let api = api
+        .into_endpoint()
+        .with(allow)
+        .with(BodyLimit)
+        .with(Admission::of(most_calls as usize));
     let api = Arc::new(api);
     roots
         .iter()

@@ -104,9 +104,14 @@ pub(super) const URI_TOO_LONG: ProblemKind = ProblemKind::new("uri-too-long", 41
 pub(super) const HEAD_TOO_LARGE: ProblemKind =
     ProblemKind::new("head-too-large", 431, "The request's header is too large.");
 
+/// The body is too large.
+pub(super) const BODY_TOO_LARGE: ProblemKind =
+    ProblemKind::new("body-too-large", 413, "The request's body is larger than 16384 bytes.");
+
 /// What every operation may answer, whatever it does.
-pub const COMMON: [&ProblemKind; 6] = [
+pub const COMMON: [&ProblemKind; 7] = [
     &FOREIGN_ORIGIN,
+    &BODY_TOO_LARGE,
     &URI_TOO_LONG,
     &OVERLOADED,
     &HEAD_TOO_LARGE,

@@ -79,8 +79,9 @@ async fn a_strict_reader_finds_a_server_plain_media_types_and_every_parameter_de
 
 /// The kinds of problems that an operation's document names, besides those that every operation may answer.
 fn own_problems(operation: &Value) -> BTreeSet<String> {
-    const COMMON: [&str; 6] = [
+    const COMMON: [&str; 7] = [
         "foreign-origin",
+        "body-too-large",
         "uri-too-long",
         "overloaded",
         "head-too-large",
@@ -321,5 +322,28 @@ async fn a_log_in_a_file_has_no_colours() {
     for service in services(&deployment) {
         let log = service.process.log();
         assert!(log.contains("serving") && !log.contains('\u{1b}'), "{log:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_too_large_is_refused_in_words_and_one_that_nobody_needs_is_dropped() {
+    let deployment = Deployment::start(Setup::default()).await;
+    let address = deployment.stock[0].public;
+    let create = "POST /stock/item/create/1 HTTP/1.1\r\nHost: localhost\r\n";
+    let whole = |bytes: usize| format!("{create}Content-Length: {bytes}\r\n\r\n{}", "a".repeat(bytes));
+    let chunked = |bytes: usize| {
+        let body = "a".repeat(bytes);
+        format!("{create}Transfer-Encoding: chunked\r\n\r\n{bytes:x}\r\n{body}\r\n0\r\n\r\n")
+    };
+    let find = "GET /stock/find/nobody HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    for taken in [whole(16_384), chunked(16_384)] {
+        let (head, rest) = raw(address, &(taken + find)).await;
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        assert!(rest.contains("HTTP/1.1 404"), "the next request is served: {rest}");
+    }
+    for refused in [whole(16_385), chunked(16_385)] {
+        let (head, body) = raw(address, &(refused + find)).await;
+        assert!(head.starts_with("http/1.1 413"), "{head}");
+        assert!(body.contains("urn:holdfast:problem:body-too-large"), "{body}");
     }
 }

@@ -1,0 +1,61 @@
+//! How much a request's body may be. No public call has one: what is sent is read, within a bound, and dropped, so that the
+//! connection is fit for the next request. A gateway should have the same limit.
+
+use poem::{Body, Endpoint, Middleware, Request, error::ReadBodyError};
+
+use super::problem::{BODY_TOO_LARGE, Problem};
+
+/// The limit, in bytes: `client_max_body_size` of deploy/gateway/nginx.conf.
+pub(super) const MOST_BODY: usize = 16 * 1_024;
+
+/// Refuses requests whose body is larger than [`MOST_BODY`].
+pub(super) struct BodyLimit;
+
+impl<E: Endpoint> Middleware<E> for BodyLimit {
+    type Output = BodyLimitEndpoint<E>;
+
+    fn transform(&self, inner: E) -> Self::Output {
+        BodyLimitEndpoint { inner }
+    }
+}
+
+pub(super) struct BodyLimitEndpoint<E> {
+    inner: E,
+}
+
+impl<E: Endpoint> Endpoint for BodyLimitEndpoint<E> {
+    type Output = E::Output;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Self::Output> {
+        let body = request.take_body();
+        if !body.is_empty() {
+            let told = request
+                .headers()
+                .get("content-length")
+                .and_then(|told| told.to_str().ok());
+            if told
+                .and_then(|told| told.parse().ok())
+                .is_some_and(|told: u64| told > MOST_BODY as u64)
+            {
+                return Err(too_large().into());
+            }
+            read(body).await?;
+        }
+        self.inner.call(request).await
+    }
+}
+
+async fn read(body: Body) -> poem::Result<()> {
+    match body.into_bytes_limit(MOST_BODY).await {
+        Ok(_) => Ok(()),
+        Err(ReadBodyError::PayloadTooLarge) => Err(too_large().into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn too_large() -> Problem {
+    Problem::new(
+        &BODY_TOO_LARGE,
+        format!("at most {MOST_BODY} bytes are taken, and no call needs a body"),
+    )
+}
