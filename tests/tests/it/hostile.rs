@@ -12,13 +12,17 @@ use tokio::{
 
 /// Sends bytes and returns what comes back until the server closes the connection, or says nothing for a while.
 pub(crate) async fn send(address: SocketAddr, bytes: &[u8]) -> String {
-    const SILENCE: Duration = Duration::from_millis(500);
+    send_and_wait(address, bytes, Duration::from_millis(500)).await
+}
+
+/// As [`send`], where the server may say nothing for so long.
+pub(crate) async fn send_and_wait(address: SocketAddr, bytes: &[u8], silence: Duration) -> String {
     let mut stream = TcpStream::connect(address).await.expect("the service listens");
     // The server may close the connection before it has read all of it.
     let _ = stream.write_all(bytes).await;
     let mut answer = Vec::new();
     let mut buffer = [0; 4_096];
-    while let Ok(Ok(length @ 1..)) = timeout(SILENCE, stream.read(&mut buffer)).await {
+    while let Ok(Ok(length @ 1..)) = timeout(silence, stream.read(&mut buffer)).await {
         answer.extend_from_slice(&buffer[..length]);
     }
     String::from_utf8_lossy(&answer).into_owned()
