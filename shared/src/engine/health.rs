@@ -110,6 +110,10 @@ impl Pulse {
         self.failing_since.store(0, Ordering::Relaxed);
     }
 
+    fn is_failing(&self) -> bool {
+        self.failing_since.load(Ordering::Relaxed) > 0
+    }
+
     fn refuse(&self, code: Option<&str>) {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = code.map(ToOwned::to_owned);
     }
@@ -238,9 +242,10 @@ impl Report {
         self.refused.as_deref() == Some("OOM")
     }
 
-    /// Whether Redis has refused to write, and not written since.
-    pub(super) fn is_refused(&self) -> bool {
-        self.refused.is_some()
+    /// Whether the last try failed, or Redis has refused to write and not written since: only another try can tell that it
+    /// is over, and nobody may ask for one.
+    pub(super) fn is_failing(&self) -> bool {
+        self.refused.is_some() || self.pulse.is_failing()
     }
 }
 

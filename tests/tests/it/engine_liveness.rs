@@ -50,6 +50,29 @@ async fn large_requests_that_do_not_pass_make_batches_smaller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_was_ill_is_well_again_though_nobody_asks_for_anything() {
+    /// A probe comes every second. Without one, illness was forgotten ten seconds after the last try.
+    const SOON: Duration = Duration::from_secs(5);
+    let bench = Bench::start().await;
+    let health = bench.engine.health();
+    bench.proxy.forbid(&["WATCH"], 0);
+    eventually("the lane is ill", async || {
+        let failed = increment(&bench.engine).await;
+        assert!(matches!(failed, Err(EngineError::Unavailable(_))), "{failed:?}");
+        health.check().err()
+    })
+    .await;
+    bench.proxy.allow();
+    let healed = async {
+        while health.check().is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(SOON, healed).await.expect("it heals by itself");
+    assert!(increment(&bench.engine).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lane_that_commits_nothing_is_seen_by_readiness_until_it_does() {
     let bench = Bench::start().await;
     let health = bench.engine.health();

@@ -160,7 +160,7 @@ impl Lane {
         tokio::select! {
             biased;
             batch = self.backlog.gather(bounds) => batch,
-            () = sleep(PROBE_INTERVAL), if self.report.is_refused() => Some(Batch::default()),
+            () = sleep(PROBE_INTERVAL), if self.report.is_failing() => Some(Batch::default()),
         }
     }
 
