@@ -78,7 +78,7 @@ impl fmt::Display for Name {
 impl Name {
     /// Listens at the name's address, which it may get within `patience`, and follows it from then on.
     pub(super) async fn bind(
-        self,
+        mut self,
         resolver: impl Resolver,
         allow_remote: bool,
         patience: Duration,
@@ -101,37 +101,48 @@ impl Name {
                 cause,
             });
         };
-        let (moved, moves) = mpsc::channel(1);
+        let (tell, moves) = mpsc::channel(1);
         let mut bound = bound?;
         bound.follow(moves);
-        tokio::spawn(self.follow(resolver, bound.address(), moved));
+        // Where any port would have done, it is this one from now on.
+        self.port = bound.address().port();
+        tokio::spawn(self.follow(resolver, bound.address(), tell));
         Ok(bound)
     }
 
     /// Tells a new listener each time that the name has got another address of this machine's. What it had is kept for as
     /// long as it has no other: a name that is not found for a while is no reason to stop.
-    async fn follow(self, resolver: impl Resolver, mut at: SocketAddr, moved: mpsc::Sender<Acceptor>) {
+    async fn follow(self, resolver: impl Resolver, mut at: SocketAddr, tell: mpsc::Sender<Acceptor>) {
         loop {
             tokio::select! {
                 () = sleep(FOLLOW_EVERY) => {}
-                () = moved.closed() => return,
+                () = tell.closed() => return,
             }
-            let Ok(addresses) = self.addresses(&resolver).await else {
-                continue;
-            };
-            if addresses.iter().any(|address| address.ip() == at.ip()) {
-                continue;
-            }
-            let Some(Ok(acceptor)) = addresses.into_iter().map(Acceptor::bind).find(Result::is_ok) else {
+            let Some(acceptor) = self.elsewhere(&resolver).await else {
                 continue;
             };
             let Ok(address) = acceptor.address() else { continue };
             tracing::info!(name = %self, was = %at, %address, "the name has another address; serving there");
             at = address;
-            if moved.send(acceptor).await.is_err() {
+            if tell.send(acceptor).await.is_err() {
                 return;
             }
         }
+    }
+
+    /// Listens at an address of the name's that is this machine's, unless this process does so already: an address that it
+    /// had may belong to another machine of the same name by now.
+    async fn elsewhere(&self, resolver: &impl Resolver) -> Option<Acceptor> {
+        let mut found = None;
+        for address in self.addresses(resolver).await.ok()? {
+            match Acceptor::bind(address) {
+                Ok(acceptor) => found = found.or(Some(acceptor)),
+                Err(refused) if refused.kind() == io::ErrorKind::AddrInUse => return None,
+                // Another machine's.
+                Err(_) => {}
+            }
+        }
+        found
     }
 
     /// Listens at the first of the name's addresses that is this machine's.
