@@ -12,6 +12,7 @@ mod engine_faults;
 mod engine_liveness;
 mod fuzz;
 mod hostile;
+mod patience;
 mod records;
 mod recovery;
 mod room;

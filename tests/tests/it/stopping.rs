@@ -10,10 +10,10 @@ use reqwest::Method;
 use tests::{Client, Deployment, Process, Setup, binary, eventually, unused_address};
 
 /// How long any stop may take.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Waits for a process to end, and returns its exit code.
-async fn ended(process: &mut Process, within: Duration) -> Option<i32> {
+pub(crate) async fn ended(process: &mut Process, within: Duration) -> Option<i32> {
     let asked = Instant::now();
     eventually("the process ends", async || (!process.is_running()).then_some(())).await;
     assert!(
