@@ -1,4 +1,7 @@
-use std::process::{Command, Output};
+use std::{
+    net::SocketAddr,
+    process::{Command, Output},
+};
 
 use crate::{Client, eventually, unused_address};
 
@@ -82,6 +85,79 @@ impl Compose {
         .await;
     }
 
+    /// Ends all containers of a service at once.
+    pub fn kill_all(&self, service: &str) {
+        for container in self.containers(service) {
+            self.kill(&container);
+        }
+    }
+
+    /// Starts all containers of a service again, and waits until the gateway has found them.
+    pub async fn start_all(&self, service: &str) {
+        // Those that have ended are asked for too.
+        let ids = self.run(&["ps", "--quiet", "--all", service]);
+        for container in ids.split_whitespace() {
+            self.start_again(container).await;
+        }
+        self.answers().await;
+    }
+
+    /// Lets a container stand still, or go on.
+    pub fn pause(&self, container: &str, paused: bool) {
+        Self::docker(&[if paused { "pause" } else { "unpause" }, container]);
+    }
+
+    /// Lets a service have so many containers.
+    pub fn scale(&self, service: &str, containers: usize) {
+        let scale = format!("{service}={containers}");
+        self.run(&[
+            "up",
+            "--detach",
+            "--no-deps",
+            "--no-recreate",
+            "--scale",
+            &scale,
+            service,
+        ]);
+    }
+
+    /// A container's address in a network.
+    #[must_use]
+    pub fn address(&self, container: &str, network: &str) -> String {
+        let template = format!(
+            "{{{{(index .NetworkSettings.Networks \"{}\").IPAddress}}}}",
+            self.network(network)
+        );
+        Self::docker(&["inspect", "--format", &template, container])
+            .trim()
+            .into()
+    }
+
+    /// What the gateway's container hears when it sends this to a port, or nothing where it cannot connect.
+    #[must_use]
+    pub fn heard_by_the_gateway(&self, host: &str, port: u16, request: &str) -> Option<String> {
+        let gateway = self.containers("gateway").into_iter().next()?;
+        let script = "exec 3<>\"/dev/tcp/$0/$1\" && printf \"$2\" >&3 && cat <&3";
+        let output = Command::new("docker")
+            .args(["exec", &gateway, "timeout", "5", "bash", "-c", script, host])
+            .args([&port.to_string(), request])
+            .output()
+            .expect("docker runs");
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Where the gateway listens.
+    ///
+    /// # Panics
+    /// Never: it is an address.
+    #[must_use]
+    pub fn listens(&self) -> SocketAddr {
+        self.listen.parse().expect("an address")
+    }
+
     /// Cuts a service's containers off from a network.
     pub fn cut(&self, network: &str, service: &str) {
         for container in self.containers(service) {
@@ -92,8 +168,9 @@ impl Compose {
     /// Mends what [`Compose::cut`] did.
     pub fn mend(&self, network: &str, service: &str) {
         for container in self.containers(service) {
-            let network = self.network(network);
-            Self::docker(&["network", "connect", "--alias", service, &network, &container]);
+            let (network, internal) = (self.network(network), format!("{service}-internal"));
+            let aliases = ["--alias", service, "--alias", &internal];
+            Self::docker(&[&["network", "connect"], &aliases[..], &[&network, &container]].concat());
         }
     }
 

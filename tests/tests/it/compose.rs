@@ -1,10 +1,13 @@
 //! The system of docker-compose.yml, through its gateway, while its containers die and its networks are cut.
 //! `cargo xtask compose-test` runs this where a Docker engine is there.
 
+mod gateway;
+mod wiring;
+
 use std::time::Duration;
 
 use tests::{Compose, Shop, Tally, eventually};
-use tokio::time::sleep;
+use tokio::{join, time::sleep};
 
 use crate::{consistency, contract};
 
@@ -13,6 +16,8 @@ const CONSISTENCY_ROUNDS: usize = 3;
 const WHOLE: Duration = Duration::from_secs(2);
 const BROKEN: Duration = Duration::from_secs(3);
 const CUT: Duration = Duration::from_secs(10);
+/// How many buyers feel a cut.
+const AT_ONCE: usize = 16;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a Docker engine and the images: cargo xtask compose-test"]
@@ -27,6 +32,10 @@ async fn every_promise_is_kept_while_containers_die_and_networks_are_cut() {
         consistency::round(&client, round).await;
     }
     println!("consistency: {CONSISTENCY_ROUNDS} rounds, 100 of 1,000 checkouts paid in each, inconsistencies: 0");
+
+    gateway::every_refusal_fits_the_documents(&compose).await;
+    gateway::nobody_is_told_to_repeat_what_may_have_happened(&compose).await;
+    wiring::check(&compose).await;
 
     let mut total = Tally::default();
     let mut faults = 0;
@@ -99,10 +108,28 @@ async fn leaves_rotation(compose: &Compose) {
     println!("  the dead replica was out of rotation within {:?}", killed.elapsed());
 }
 
+/// Between order and stock nothing is paid meanwhile; between stock and its store nothing is found.
 async fn cut(compose: &Compose, network: &str, service: &str) {
+    let client = compose.client();
+    let orders = wiring::shelf(&client, AT_ONCE).await;
     compose.cut(network, service);
-    sleep(CUT).await;
+    let felt = async {
+        if network == "order-stock" {
+            wiring::nothing_is_paid(&client, &orders).await;
+        } else {
+            let answer = client.get("/stock/find/nobody").await;
+            assert_eq!(answer.status, 503, "the cut is not felt: {answer:?}");
+        }
+    };
+    join!(felt, sleep(CUT));
     compose.mend(network, service);
+    eventually("what the cut held up is decided", async || {
+        for order in &orders {
+            (client.checkout(order).await.status == 200).then_some(())?;
+        }
+        Some(())
+    })
+    .await;
 }
 
 fn add(total: &mut Tally, what: &str, tally: &Tally) {
