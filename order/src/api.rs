@@ -163,12 +163,7 @@ impl OrderApi {
     ) -> Answer<Json<BatchInit>, BatchInitProblems> {
         let orders = RandomOrders::new(n_items.0, n_users.0, item_price.0)
             .map_err(|error| Problem::new(&OVERFLOW, error.to_string()))?;
-        match self.orders.init(n.0, orders).await? {
-            0 => Ok(Json(BatchInit::of(n.0, "orders"))),
-            busy => {
-                let detail = format!("{busy} orders are being checked out and stay as they were; the others are ready");
-                Err(Problem::new(&ORDERS_BUSY, detail).into())
-            }
-        }
+        let left = self.orders.init(n.0, orders).await?;
+        Ok(Json(left.answer("orders", (&ORDERS_BUSY, "are being checked out"))?))
     }
 }

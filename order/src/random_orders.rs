@@ -77,6 +77,7 @@ impl RandomOrders {
             quantity: Quantity::from(1),
         };
         NewOrder {
+            number,
             order_id: OrderId::numbered(number),
             user_id: UserId::numbered(random.random_range(0..self.users)),
             lines: (0..LINES).map(|_| line(random.random_range(0..self.items))).collect(),

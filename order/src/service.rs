@@ -2,7 +2,7 @@
 
 use shared::{
     amounts::Quantity,
-    bulk::{self, RecordCount},
+    bulk::{self, Left, RecordCount},
     engine::{Engine, EngineConfig, EngineError, Lanes},
     http::{Trouble, Vitals},
     ids::{ItemId, OrderId, UserId},
@@ -146,16 +146,14 @@ impl Orders {
         added.unwrap_or_else(|_| Err(unheard())).map(Added::Decided)
     }
 
-    /// Creates random orders "0" to "count - 1", and returns how many stayed as they were because they are
-    /// being checked out.
-    pub async fn init(&self, count: RecordCount, orders: RandomOrders) -> Result<usize, EngineError> {
+    /// Creates random orders "0" to "count - 1". Those that are being checked out stay as they were.
+    pub async fn init(&self, count: RecordCount, orders: RandomOrders) -> Result<Left, EngineError> {
         self.store.admit()?;
-        let outcomes = bulk::in_chunks(&self.engine, self.keys.partitions(), count, |partition, numbers| Init {
+        let init = |partition, numbers: &[u32]| Init {
             keys: self.keys.clone(),
             partition,
-            orders: numbers.into_iter().map(|number| orders.order(number)).collect(),
-        })
-        .await?;
-        Ok(outcomes.into_iter().map(|outcome| outcome.busy).sum())
+            orders: numbers.iter().map(|&number| orders.order(number)).collect(),
+        };
+        Ok(bulk::in_chunks(&self.engine, self.keys.partitions(), count, init).await)
     }
 }

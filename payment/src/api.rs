@@ -10,14 +10,14 @@ use shared::{
     amounts::Credits,
     bulk::{BatchInit, RecordCount},
     catalogue,
-    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, Problem, Refused, STORE_FULL},
+    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Problem, Refused, STORE_FULL},
     ids::UserId,
     protocol::{INSUFFICIENT_CREDIT, UNKNOWN_USER},
 };
 
 use crate::{
     Payment,
-    decide::{AddFundsOutcome, InitOutcome, PayOutcome},
+    decide::{AddFundsOutcome, PayOutcome},
 };
 
 /// The path that all operations lie below.
@@ -33,7 +33,7 @@ catalogue! {
     /// What taking credit may refuse.
     PayProblems: MALFORMED, UNKNOWN_USER, INSUFFICIENT_CREDIT, OUTCOME_UNKNOWN;
     /// What creating many users may refuse.
-    BatchInitProblems: MALFORMED, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
+    BatchInitProblems: MALFORMED, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN, PARTLY_DONE, PARTLY_BROKEN;
 }
 
 type Answer<T, P> = Result<T, Refused<P>>;
@@ -184,13 +184,9 @@ impl PaymentApi {
         /// How much credit each will have, in the smallest unit of the currency.
         starting_money: Path<Credits>,
     ) -> Answer<Json<BatchInit>, BatchInitProblems> {
-        match self.payment.init(n.0, starting_money.0).await? {
-            InitOutcome::Done => Ok(Json(BatchInit::of(n.0, "users"))),
-            InitOutcome::Overflow => {
-                let detail = "some users cannot have so much credit besides what they spent; they stay as they were";
-                Err(Problem::new(&OVERFLOW, detail).into())
-            }
-        }
+        let left = self.payment.init(n.0, starting_money.0).await?;
+        let why = "cannot have so much credit besides what they spent";
+        Ok(Json(left.answer("users", (&OVERFLOW, why))?))
     }
 }
 

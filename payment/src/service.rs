@@ -3,7 +3,7 @@
 use metrics::counter;
 use shared::{
     amounts::Credits,
-    bulk::{self, RecordCount},
+    bulk::{self, Left, RecordCount},
     engine::{Engine, EngineConfig, EngineError, Lanes},
     http::{Trouble, Vitals},
     ids::UserId,
@@ -16,9 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    decide::{
-        AddFunds, AddFundsOutcome, ChargeAccount, Create, Init, InitOutcome, Pay, PayOutcome, RefundAccount, SettleHold,
-    },
+    decide::{AddFunds, AddFundsOutcome, ChargeAccount, Create, Init, Pay, PayOutcome, RefundAccount, SettleHold},
     keys::Keys,
     record::Account,
 };
@@ -94,24 +92,19 @@ impl Payment {
         self.engine.submit(Pay { account, amount }).await
     }
 
-    /// Opens the accounts of the users "0" to "count - 1", or sets them to this credit.
-    ///
-    /// Returns [`InitOutcome::Overflow`] where a user's sum would be too large; such accounts stay as they were.
-    pub async fn init(&self, count: RecordCount, credit: Credits) -> Result<InitOutcome, EngineError> {
+    /// Opens the accounts of the users "0" to "count - 1", or sets them to this credit. An account whose sum would be too
+    /// large stays as it was.
+    pub async fn init(&self, count: RecordCount, credit: Credits) -> Result<Left, EngineError> {
         self.store.admit()?;
-        let outcomes = bulk::in_chunks(&self.engine, self.keys.partitions(), count, |partition, numbers| Init {
+        let init = |partition, numbers: &[u32]| Init {
             partition,
             accounts: numbers
-                .into_iter()
-                .map(|number| self.keys.account(&UserId::numbered(number)))
+                .iter()
+                .map(|&number| (number, self.keys.account(&UserId::numbered(number))))
                 .collect(),
             credit,
-        })
-        .await?;
-        Ok(outcomes
-            .into_iter()
-            .find(|outcome| *outcome == InitOutcome::Overflow)
-            .unwrap_or(InitOutcome::Done))
+        };
+        Ok(bulk::in_chunks(&self.engine, self.keys.partitions(), count, init).await)
     }
 
     /// Takes a saga's total from a user's credit, at most once. Where the queue is full it waits for room until `until`.

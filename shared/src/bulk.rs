@@ -1,14 +1,22 @@
 //! Writing many numbered records in small commands, so that other callers get their turn in between.
 
-use std::str::FromStr;
+use std::{
+    collections::BTreeSet,
+    fmt,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use futures::{StreamExt, TryStreamExt, stream};
-
+use futures::{StreamExt, future::ready, stream};
 use poem_openapi::{Object, registry::MetaSchema, types::Example};
+use tokio::time::Instant;
 
 use crate::{
     amounts::whole_number,
+    backoff::Backoff,
     engine::{Command, Engine, EngineError},
+    http::{PARTLY_BROKEN, PARTLY_DONE, Problem, ProblemKind},
     keys::{Partition, Partitions},
     parameter,
 };
@@ -63,8 +71,7 @@ pub struct BatchInit {
 
 impl BatchInit {
     /// Says that `count` records of a kind were made.
-    #[must_use]
-    pub fn of(count: RecordCount, kind: &str) -> Self {
+    fn of(count: RecordCount, kind: &str) -> Self {
         Self {
             msg: format!("{} {kind} are ready", count.get()),
         }
@@ -81,25 +88,191 @@ impl Example for BatchInit {
 const CHUNK: usize = 128;
 /// How many of these commands wait in lanes at once.
 const IN_FLIGHT: usize = 4;
+/// For how long nothing may succeed until the rest is not tried any more.
+const STALLED: Duration = Duration::from_secs(20);
+/// The pauses before what failed for the moment is tried again.
+const AGAIN: Backoff = Backoff {
+    first: Duration::from_millis(20),
+    most: Duration::from_secs(1),
+};
 
-/// Submits the commands that `command` makes for all numbers below `count`, a partition's at a time in
-/// chunks, a few chunks at once, and returns their outcomes.
+/// Submits the commands that `command` makes for all numbers below `count`, a partition's at a time in chunks, a few chunks
+/// at once. The outcome of each is the numbers of the records that it left as they were.
 ///
-/// What waits in memory is bounded by the number of partitions, not by `count`.
-///
-/// # Errors
-/// The first error of a command; what was written before it stays.
-pub async fn in_chunks<C: Command>(
+/// What fails for the moment is tried again, for as long as anything succeeds at all; a record that cannot be read fails
+/// alone. What waits in memory is bounded by the number of partitions, not by `count`.
+pub async fn in_chunks<C: Command<Outcome = Vec<u32>>>(
     engine: &Engine,
     partitions: &Partitions,
     count: RecordCount,
-    command: impl Fn(Partition, Vec<u32>) -> C,
-) -> Result<Vec<C::Outcome>, EngineError> {
+    command: impl Fn(Partition, &[u32]) -> C + Sync,
+) -> Left {
+    let last_success = Mutex::new(Instant::now());
+    let (command, last_success) = (&command, &last_success);
     stream::iter(chunks(partitions.clone(), count.get()))
-        .map(|(partition, numbers)| Ok(engine.submit(command(partition, numbers))))
-        .try_buffer_unordered(IN_FLIGHT)
-        .try_collect()
+        .map(|chunk| patiently(engine, chunk, command, last_success))
+        .buffer_unordered(IN_FLIGHT)
+        .fold(Left::nothing(count), |all, left| ready(all.and(left)))
         .await
+}
+
+/// Brings one chunk to its end.
+async fn patiently<C: Command<Outcome = Vec<u32>>>(
+    engine: &Engine,
+    (partition, numbers): (Partition, Vec<u32>),
+    command: &(impl Fn(Partition, &[u32]) -> C + Sync),
+    last_success: &Mutex<Instant>,
+) -> Left {
+    let last_success = || last_success.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut left = Left::default();
+    let mut failures = 0;
+    let mut waiting = vec![numbers];
+    while let Some(mut numbers) = waiting.pop() {
+        let submitted = if last_success().elapsed() < STALLED {
+            engine.submit(command(partition, &numbers)).await
+        } else {
+            Err(EngineError::Unavailable("nothing could be written for too long".into()))
+        };
+        match submitted {
+            Ok(refused) => {
+                *last_success() = Instant::now();
+                left.refused.extend(refused);
+                failures = 0;
+            }
+            Err(error) if passes(&error) && last_success().elapsed() < STALLED => {
+                waiting.push(numbers);
+                AGAIN.sleep(failures).await;
+                failures += 1;
+            }
+            // One of them is broken, and the others are not.
+            Err(EngineError::Corrupt { .. } | EngineError::Bug(_)) if numbers.len() > 1 => {
+                let rest = numbers.split_off(numbers.len() / 2);
+                waiting.extend([rest, numbers]);
+            }
+            Err(error) => {
+                left.missing.extend(numbers);
+                left.fail(error);
+            }
+        }
+    }
+    left
+}
+
+/// Whether nothing was changed, and asking again may help.
+fn passes(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Overloaded | EngineError::Conflict | EngineError::Unavailable(_) | EngineError::StoreFull
+    )
+}
+
+/// What a `batch_init` has left undone.
+#[derive(Debug, Default)]
+pub struct Left {
+    count: u32,
+    refused: Numbers,
+    missing: Numbers,
+    cause: Option<EngineError>,
+}
+
+/// Some of the numbers of records, as they are told: the first few, and how many there are.
+#[derive(Debug, Default)]
+struct Numbers {
+    count: usize,
+    first: BTreeSet<u32>,
+}
+
+impl Left {
+    fn nothing(count: RecordCount) -> Self {
+        Self {
+            count: count.get(),
+            ..Self::default()
+        }
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.refused.join(other.refused);
+        self.missing.join(other.missing);
+        if let Some(error) = other.cause {
+            self.fail(error);
+        }
+        self
+    }
+
+    /// Remembers the worst cause: what may be in force, then what asking again does not cure.
+    fn fail(&mut self, error: EngineError) {
+        let weight = |error: &EngineError| match error {
+            EngineError::OutcomeUnknown(_) => 2,
+            error if passes(error) => 0,
+            _ => 1,
+        };
+        if self.cause.as_ref().is_none_or(|cause| weight(cause) < weight(&error)) {
+            self.cause = Some(error);
+        }
+    }
+
+    /// The answer: that all `things` are ready, or which of them are not. `refusal` says why records may stay as they were.
+    ///
+    /// # Errors
+    /// Something is left undone.
+    pub fn answer(self, things: &str, refusal: (&'static ProblemKind, &str)) -> Result<BatchInit, Problem> {
+        let (kind, why) = refusal;
+        let stay = format!("{things} {} {why}, and stay as they were", self.refused);
+        match self.cause {
+            None if self.refused.count == 0 => Ok(BatchInit::of(RecordCount(self.count), things)),
+            None => Err(Problem::new(kind, format!("{stay}; the others are ready"))),
+            Some(cause) if self.missing.count == self.count as usize => Err(cause.into()),
+            Some(cause) => {
+                let kind = if matches!(cause, EngineError::Corrupt { .. } | EngineError::Bug(_)) {
+                    &PARTLY_BROKEN
+                } else {
+                    &PARTLY_DONE
+                };
+                let stay = if self.refused.count == 0 {
+                    String::new()
+                } else {
+                    format!("; {stay}")
+                };
+                let detail = format!(
+                    "{things} {} are missing: {cause}{stay}; the others are ready",
+                    self.missing
+                );
+                Err(Problem::new(kind, detail))
+            }
+        }
+    }
+}
+
+impl Numbers {
+    /// How many are told.
+    const TOLD: usize = 10;
+
+    fn extend(&mut self, numbers: impl IntoIterator<Item = u32>) {
+        for number in numbers {
+            self.count += 1;
+            self.first.insert(number);
+            if self.first.len() > Self::TOLD {
+                self.first.pop_last();
+            }
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        let count = self.count + other.count;
+        self.extend(other.first);
+        self.count = count;
+    }
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told: Vec<String> = self.first.iter().map(ToString::to_string).collect();
+        formatter.write_str(&told.join(", "))?;
+        match self.count - told.len() {
+            0 => Ok(()),
+            more => write!(formatter, " and {more} more"),
+        }
+    }
 }
 
 fn chunks(partitions: Partitions, count: u32) -> impl Iterator<Item = (Partition, Vec<u32>)> {

@@ -10,14 +10,14 @@ use shared::{
     amounts::{Credits, Quantity},
     bulk::{BatchInit, RecordCount},
     catalogue,
-    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, Problem, Refused, STORE_FULL},
+    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Problem, Refused, STORE_FULL},
     ids::ItemId,
     protocol::{OUT_OF_STOCK, UNKNOWN_ITEM},
 };
 
 use crate::{
     Stock,
-    decide::{AddOutcome, InitOutcome, SubtractOutcome},
+    decide::{AddOutcome, SubtractOutcome},
 };
 
 /// The path that all operations lie below.
@@ -33,7 +33,7 @@ catalogue! {
     /// What taking pieces may refuse.
     SubtractProblems: MALFORMED, UNKNOWN_ITEM, OUT_OF_STOCK, OUTCOME_UNKNOWN;
     /// What creating many items may refuse.
-    BatchInitProblems: MALFORMED, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
+    BatchInitProblems: MALFORMED, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN, PARTLY_DONE, PARTLY_BROKEN;
 }
 
 type Answer<T, P> = Result<T, Refused<P>>;
@@ -193,14 +193,9 @@ impl StockApi {
         /// What one piece of each costs, in the smallest unit of the currency.
         item_price: Path<Credits>,
     ) -> Answer<Json<BatchInit>, BatchInitProblems> {
-        match self.stock.init(n.0, starting_stock.0, item_price.0).await? {
-            InitOutcome::Done => Ok(Json(BatchInit::of(n.0, "items"))),
-            InitOutcome::Overflow => Err(Problem::new(
-                &OVERFLOW,
-                "some items cannot have so many pieces besides those that were sold; they stay as they were",
-            )
-            .into()),
-        }
+        let left = self.stock.init(n.0, starting_stock.0, item_price.0).await?;
+        let why = "cannot have so many pieces besides those that were sold";
+        Ok(Json(left.answer("items", (&OVERFLOW, why))?))
     }
 }
 

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use metrics::counter;
 use shared::{
     amounts::{Credits, Quantity},
-    bulk::{self, RecordCount},
+    bulk::{self, Left, RecordCount},
     clock::Timestamp,
     engine::{Engine, EngineConfig, EngineError, Lanes},
     http::{Trouble, Vitals},
@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     decide::{
-        Add, AddOutcome, Claim, Create, Init, InitOutcome, ReleaseItems, ReserveClaims, SettleHolds, Subtract,
-        SubtractOutcome, first_refusal,
+        Add, AddOutcome, Claim, Create, Init, ReleaseItems, ReserveClaims, SettleHolds, Subtract, SubtractOutcome,
+        first_refusal,
     },
     keys::Keys,
     record::Item,
@@ -111,25 +111,20 @@ impl Stock {
         self.engine.submit(Subtract { item, amount }).await
     }
 
-    /// Creates the items "0" to "count - 1", or sets them to this stock and price.
-    ///
-    /// Returns [`InitOutcome::Overflow`] where an item's sum would be too large; such items stay as they were.
-    pub async fn init(&self, count: RecordCount, stock: Quantity, price: Credits) -> Result<InitOutcome, EngineError> {
+    /// Creates the items "0" to "count - 1", or sets them to this stock and price. An item whose sum would be too large
+    /// stays as it was.
+    pub async fn init(&self, count: RecordCount, stock: Quantity, price: Credits) -> Result<Left, EngineError> {
         self.store.admit()?;
-        let outcomes = bulk::in_chunks(&self.engine, self.keys.partitions(), count, |partition, numbers| Init {
+        let init = |partition, numbers: &[u32]| Init {
             partition,
             items: numbers
-                .into_iter()
-                .map(|number| self.keys.item(&ItemId::numbered(number)))
+                .iter()
+                .map(|&number| (number, self.keys.item(&ItemId::numbered(number))))
                 .collect(),
             stock,
             price,
-        })
-        .await?;
-        Ok(outcomes
-            .into_iter()
-            .find(|outcome| *outcome == InitOutcome::Overflow)
-            .unwrap_or(InitOutcome::Done))
+        };
+        Ok(bulk::in_chunks(&self.engine, self.keys.partitions(), count, init).await)
     }
 
     /// The price of an item.

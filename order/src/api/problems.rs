@@ -3,7 +3,10 @@
 use shared::{
     catalogue,
     engine::EngineError,
-    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, Problem, ProblemKind, STORE_FULL, UNAVAILABLE},
+    http::{
+        MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PARTLY_BROKEN, PARTLY_DONE, Problem, ProblemKind, STORE_FULL,
+        UNAVAILABLE,
+    },
     ids::{ItemId, OrderId},
     protocol::{INSUFFICIENT_CREDIT, OUT_OF_STOCK, UNKNOWN_ITEM, UNKNOWN_USER},
 };
@@ -77,7 +80,7 @@ catalogue! {
         UNDECIDED,
         BEGIN_UNKNOWN;
     /// What creating many orders may refuse.
-    BatchInitProblems: MALFORMED, OVERFLOW, ORDERS_BUSY, STORE_FULL, OUTCOME_UNKNOWN;
+    BatchInitProblems: MALFORMED, OVERFLOW, ORDERS_BUSY, STORE_FULL, OUTCOME_UNKNOWN, PARTLY_DONE, PARTLY_BROKEN;
 }
 
 /// A checkout that the engine could not begin, or did and cannot tell.

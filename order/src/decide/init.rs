@@ -14,7 +14,7 @@ use crate::{
 /// Creates orders, or sets existing ones to these lines, open.
 ///
 /// An order that is being checked out stays as it is: its saga's steps have happened elsewhere. What a paid one has sold
-/// becomes a record of its own.
+/// becomes a record of its own. The outcome is the numbers of those that stay.
 #[derive(Debug)]
 pub struct Init {
     /// Names the records.
@@ -28,6 +28,8 @@ pub struct Init {
 /// One order to create.
 #[derive(Debug)]
 pub struct NewOrder {
+    /// Its number.
+    pub number: u32,
     /// Its name.
     pub order_id: OrderId,
     /// Who pays.
@@ -38,15 +40,8 @@ pub struct NewOrder {
     pub total: Credits,
 }
 
-/// What became of an [`Init`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InitOutcome {
-    /// How many orders stayed as they were, because they are being checked out.
-    pub busy: usize,
-}
-
 impl Command for Init {
-    type Outcome = InitOutcome;
+    type Outcome = Vec<u32>;
 
     fn partition(&self) -> Partition {
         self.partition
@@ -58,13 +53,13 @@ impl Command for Init {
         }
     }
 
-    fn decide(&self, view: &mut View) -> InitOutcome {
-        let mut busy = 0;
+    fn decide(&self, view: &mut View) -> Vec<u32> {
+        let mut busy = Vec::new();
         for new in &self.orders {
             let key = self.keys.order(&new.order_id);
             let old = view.get(&key);
             if old.is_some_and(|order| order.drive().is_some()) {
-                busy += 1;
+                busy.push(new.number);
                 continue;
             }
             // The count of attempts goes on, so that no saga finds the hold of an earlier one of its name.
@@ -83,6 +78,6 @@ impl Command for Init {
             }
             view.put(&key, order);
         }
-        InitOutcome { busy }
+        busy
     }
 }

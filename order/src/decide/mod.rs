@@ -30,6 +30,6 @@ pub use self::{
     create::Create,
     finish::{Finish, FinishOutcome, Verdict},
     forget::Forget,
-    init::{Init, InitOutcome, NewOrder},
+    init::{Init, NewOrder},
     take_over::{Course, TakeOver, TakeOverOutcome},
 };

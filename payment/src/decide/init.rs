@@ -7,49 +7,39 @@ use shared::{
 use crate::record::Account;
 
 /// Opens accounts, or sets existing ones to the given credit.
+///
+/// The outcome is the numbers of those that stay as they were: what sagas have charged to them, and the new credit, are too
+/// much to count together.
 #[derive(Debug)]
 pub struct Init {
     /// Where all the accounts live.
     pub partition: Partition,
-    /// The accounts.
-    pub accounts: Vec<Key<Account>>,
+    /// The accounts, with their numbers.
+    pub accounts: Vec<(u32, Key<Account>)>,
     /// What each user will be able to spend.
     pub credit: Credits,
 }
 
-/// What became of an [`Init`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InitOutcome {
-    /// All accounts are as asked for.
-    Done,
-    /// What sagas have charged to a user, and the new credit, are too much to count together. Nothing changed.
-    Overflow,
-}
-
 impl Command for Init {
-    type Outcome = InitOutcome;
+    type Outcome = Vec<u32>;
 
     fn partition(&self) -> Partition {
         self.partition
     }
 
     fn touches(&self, touches: &mut Touches) {
-        self.accounts.iter().for_each(|account| touches.record(account));
+        self.accounts.iter().for_each(|(_, account)| touches.record(account));
     }
 
-    fn decide(&self, view: &mut View) -> InitOutcome {
-        let accounts: Option<Vec<Account>> = self
-            .accounts
-            .iter()
-            .map(|account| self.set(view.get(account)))
-            .collect();
-        let Some(accounts) = accounts else {
-            return InitOutcome::Overflow;
-        };
-        for (key, account) in self.accounts.iter().zip(accounts) {
-            view.put(key, account);
+    fn decide(&self, view: &mut View) -> Vec<u32> {
+        let mut stay = Vec::new();
+        for (number, key) in &self.accounts {
+            match self.set(view.get(key)) {
+                Some(account) => view.put(key, account),
+                None => stay.push(*number),
+            }
         }
-        InitOutcome::Done
+        stay
     }
 }
 

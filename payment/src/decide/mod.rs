@@ -15,7 +15,7 @@ pub use self::{
     add_funds::{AddFunds, AddFundsOutcome},
     charge::ChargeAccount,
     create::Create,
-    init::{Init, InitOutcome},
+    init::Init,
     pay::{Pay, PayOutcome},
     refund::RefundAccount,
     settle::SettleHold,

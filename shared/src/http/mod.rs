@@ -34,8 +34,8 @@ pub use self::{
     listen_at::{BadListenAt, ListenAt},
     origin::{AllowedOrigins, BadOrigin},
     problem::{
-        COMMON, Catalogue, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PROBLEM_JSON, Problem,
-        ProblemKind, Refused, STORE_FULL, UNAVAILABLE,
+        COMMON, Catalogue, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PARTLY_BROKEN, PARTLY_DONE,
+        PROBLEM_JSON, Problem, ProblemKind, Refused, STORE_FULL, UNAVAILABLE,
     },
     readiness::Vitals,
     trouble::Trouble,

@@ -92,6 +92,19 @@ pub const OUTCOME_UNKNOWN: ProblemKind = ProblemKind::new(
     503,
     "The store went away in the middle: the change may or may not be in force.",
 );
+/// Some records of many were not made. Whoever asks again sets all of them again.
+pub const PARTLY_DONE: ProblemKind = ProblemKind::passing(
+    "partly-done",
+    503,
+    "Some records were made and others were not; asking again makes all of them.",
+    1,
+);
+/// Some records of many cannot be made, and a person has to look at them.
+pub const PARTLY_BROKEN: ProblemKind = ProblemKind::new(
+    "partly-broken",
+    500,
+    "Some records were made; others are unreadable, and asking again does not help.",
+);
 /// A web page asks that may not, or the request was meant for another host.
 pub(super) const FOREIGN_ORIGIN: ProblemKind = ProblemKind::new(
     "foreign-origin",

@@ -7,48 +7,41 @@ use shared::{
 use crate::record::Item;
 
 /// Creates items, or sets existing ones to the given stock and price.
+///
+/// The outcome is the numbers of those that stay as they were: what sagas still hold or have sold of them, and the new
+/// stock, are too many to count together.
 #[derive(Debug)]
 pub struct Init {
     /// Where all the items live.
     pub partition: Partition,
-    /// The items.
-    pub items: Vec<Key<Item>>,
+    /// The items, with their numbers.
+    pub items: Vec<(u32, Key<Item>)>,
     /// How many pieces each will have.
     pub stock: Quantity,
     /// The price of one piece of each.
     pub price: Credits,
 }
 
-/// What became of an [`Init`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InitOutcome {
-    /// All items are as asked for.
-    Done,
-    /// What sagas still hold or have sold of an item, and its new stock, are too many to count together.
-    /// Nothing changed.
-    Overflow,
-}
-
 impl Command for Init {
-    type Outcome = InitOutcome;
+    type Outcome = Vec<u32>;
 
     fn partition(&self) -> Partition {
         self.partition
     }
 
     fn touches(&self, touches: &mut Touches) {
-        self.items.iter().for_each(|item| touches.record(item));
+        self.items.iter().for_each(|(_, item)| touches.record(item));
     }
 
-    fn decide(&self, view: &mut View) -> InitOutcome {
-        let items: Option<Vec<Item>> = self.items.iter().map(|item| self.set(view.get(item))).collect();
-        let Some(items) = items else {
-            return InitOutcome::Overflow;
-        };
-        for (key, item) in self.items.iter().zip(items) {
-            view.put(key, item);
+    fn decide(&self, view: &mut View) -> Vec<u32> {
+        let mut stay = Vec::new();
+        for (number, key) in &self.items {
+            match self.set(view.get(key)) {
+                Some(item) => view.put(key, item),
+                None => stay.push(*number),
+            }
         }
-        InitOutcome::Done
+        stay
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) use self::reserve::first_refusal;
 pub use self::{
     add::{Add, AddOutcome},
     create::Create,
-    init::{Init, InitOutcome},
+    init::Init,
     release::ReleaseItems,
     reserve::{Claim, ReserveClaims},
     settle::SettleHolds,

@@ -1,6 +1,7 @@
 //! Tests of the running system. One binary, one module a topic.
 
 mod audit;
+mod bulk;
 mod clients;
 mod clocks;
 mod compose;
