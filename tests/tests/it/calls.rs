@@ -100,9 +100,8 @@ async fn with_one_of_two_replicas_of_each_participant_stopped_every_checkout_is_
     };
     let deployment = Deployment::start(setup).await;
     let client = &deployment.client;
-    let price = 1;
-    let stock = 2 * ORDERS as i64;
-    let (user, item) = (client.user(stock).await, client.item(price, stock).await);
+    let most = 2 * ORDERS as i64;
+    let (user, item) = (client.user(most).await, client.item(1, most).await);
     // Each replica in its turn: whichever is asked first.
     for stopped in [0, 1] {
         let orders: Vec<String> = stream::iter(0..ORDERS)
@@ -111,13 +110,18 @@ async fn with_one_of_two_replicas_of_each_participant_stopped_every_checkout_is_
             .collect()
             .await;
         let hung = [&deployment.stock[stopped], &deployment.payment[1 - stopped]];
-        hung.map(|service| service.process.signal("STOP"));
+        let signal = |signal| {
+            for service in hung {
+                service.process.signal(signal);
+            }
+        };
+        signal("STOP");
         let answers: Vec<Answer> = stream::iter(&orders)
             .map(|order| client.checkout(order))
             .buffer_unordered(SIDE_BY_SIDE)
             .collect()
             .await;
-        hung.map(|service| service.process.signal("CONT"));
+        signal("CONT");
         let others: Vec<&Answer> = answers.iter().filter(|answer| answer.status != 200).collect();
         assert!(
             others.is_empty(),

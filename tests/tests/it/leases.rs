@@ -57,8 +57,10 @@ async fn two_processes_whose_drives_take_longer_than_the_smallest_lease_do_not_o
         join_all(orders.iter().map(|order| far.checkout(order))),
     );
     let answers = answers.await.expect("every saga has ended in time");
-    for answer in &answers {
-        assert!([200, 402, 409].contains(&answer.status), "{answer:?}");
+    for (answer, is_rich) in answers.iter().zip([true, false].into_iter().cycle()) {
+        // Whoever was overtaken by a driver that was refused may only hear that the checkout was undone.
+        let told = if is_rich { &[200][..] } else { &[402, 409] };
+        assert!(told.contains(&answer.status), "{answer:?}");
     }
     let audit = Audit::at_rest(&deployment).await;
     assert_eq!(audit.under_way, 0, "{audit:?}");
@@ -68,10 +70,7 @@ async fn two_processes_whose_drives_take_longer_than_the_smallest_lease_do_not_o
     }
     assert!(drivers > 0, "nobody was overtaken");
     assert!(drivers <= orders.len() as u64 * MOST_DRIVERS, "{drivers} drivers");
-    let paid = audit.paid.cast_signed();
-    assert_eq!(
-        (client.stock(&item).await, client.credit(&rich).await),
-        (100 - paid, 100 - 4 * paid)
-    );
+    let left = (client.stock(&item).await, client.credit(&rich).await);
+    assert_eq!((audit.paid, left), (2, (98, 92)));
     assert_eq!(client.credit(&poor).await, 3);
 }

@@ -8,7 +8,7 @@ use shared::{
     ids::UserId,
     protocol::{Fingerprint, Line},
 };
-use tests::{Audit, Client, Deployment, RedisServer, Service, Setup, eventually, let_an_hour_pass};
+use tests::{Audit, Deployment, RedisServer, Service, Setup, eventually, let_an_hour_pass};
 
 async fn key(redis: &RedisServer, pattern: &str) -> String {
     let found = redis.run(&["KEYS", pattern]).await;
