@@ -56,7 +56,12 @@ async fn a_clients_patience_is_kept_whatever_stands_still_and_it_hears_whether_i
         for _ in 0..ORDERS {
             orders.push(client.order(&user, &[(&item, 1)]).await);
         }
+        let open = client.order(&user, &[]).await;
         still.signal(&deployment, "STOP");
+        let asked = Instant::now();
+        let added = client.post(&format!("/orders/addItem/{open}/{item}/1")).await;
+        assert_eq!(added.status, 503, "{still:?}: {added:?}");
+        assert!(asked.elapsed() < PATIENCE + MARGIN, "{still:?}: {:?}", asked.elapsed());
         // Whoever asks a second time waits for the same saga.
         for _ in 0..2 {
             let answers = join_all(orders.iter().map(async |order| {
@@ -92,7 +97,7 @@ async fn a_clients_patience_is_kept_whatever_stands_still_and_it_hears_whether_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_one_of_two_replicas_of_each_participant_stopped_every_checkout_is_paid() {
-    const ORDERS: usize = 400;
+    const ORDERS: u32 = 400;
     const SIDE_BY_SIDE: usize = 32;
     let setup = Setup {
         replicas: 2,
@@ -100,7 +105,7 @@ async fn with_one_of_two_replicas_of_each_participant_stopped_every_checkout_is_
     };
     let deployment = Deployment::start(setup).await;
     let client = &deployment.client;
-    let most = 2 * ORDERS as i64;
+    let most = i64::from(2 * ORDERS);
     let (user, item) = (client.user(most).await, client.item(1, most).await);
     // Each replica in its turn: whichever is asked first.
     for stopped in [0, 1] {
@@ -130,7 +135,7 @@ async fn with_one_of_two_replicas_of_each_participant_stopped_every_checkout_is_
             others.first()
         );
     }
-    assert_eq!(Audit::at_rest(&deployment).await.paid, 2 * ORDERS as u64);
+    assert_eq!(Audit::at_rest(&deployment).await.paid, u64::from(2 * ORDERS));
     assert_eq!((client.stock(&item).await, client.credit(&user).await), (0, 0));
 }
 

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use futures::future::join_all;
 use reqwest::Method;
 use tests::{Client, Deployment, PATIENCE, Setup, eventually};
 use tokio::{
@@ -191,7 +192,7 @@ async fn too_many_calls_are_refused_at_once_and_the_accepted_ones_keep_their_pro
         orders.push(client.order("somebody", &[]).await);
     }
     deployment.stock[0].process.signal("STOP");
-    let mut answers: Vec<_> = orders
+    let answers: Vec<_> = orders
         .iter()
         .map(|order| {
             let (client, path) = (client.clone(), format!("/orders/addItem/{order}/{item}/1"));
@@ -208,12 +209,10 @@ async fn too_many_calls_are_refused_at_once_and_the_accepted_ones_keep_their_pro
         assert_eq!(client.get(path).await.status, 200, "{path}");
     }
     deployment.stock[0].process.signal("CONT");
+    let answers = timeout(PATIENCE, join_all(answers)).await.expect("answers in time");
     let (mut added, mut refused) = (0, 0);
-    for (answer, order) in answers.drain(..).zip(&orders) {
-        let answer = timeout(PATIENCE, answer)
-            .await
-            .expect("an answer in time")
-            .expect("a caller");
+    for (answer, order) in answers.into_iter().zip(&orders) {
+        let answer = answer.expect("a caller");
         let found = client.get(&format!("/orders/find/{order}")).await.json();
         if answer.status == 429 {
             assert_eq!(
