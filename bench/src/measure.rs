@@ -10,7 +10,7 @@ use crate::{
     load::{self, Load, Pace, Seen},
     mixed::mixed,
     numbers::{float, milliseconds},
-    overload::{LIMIT, LIMIT_SETTING, overload},
+    overload::{CHECKOUTS_SETTING, LIMIT, LIMIT_SETTING, overload},
     plan::{Arrive, Case, Plan, Target},
     process::Usage,
     redis,
@@ -105,6 +105,7 @@ impl Measurement {
                 let mut settings = Vec::new();
                 if case.scenario == Scenario::Overload {
                     settings.push((LIMIT_SETTING.to_owned(), LIMIT.to_string()));
+                    settings.push((CHECKOUTS_SETTING.to_owned(), (LIMIT - 1).to_string()));
                 }
                 let programs = Programs {
                     folder: self.programs.clone(),

@@ -20,6 +20,8 @@ use crate::{
 
 /// The services' setting for how many calls they serve at once.
 pub(crate) const LIMIT_SETTING: &str = "MAX_CALLS";
+/// The one for how many of them may be checkouts: fewer.
+pub(crate) const CHECKOUTS_SETTING: &str = "MAX_CHECKOUTS";
 /// How many calls they serve at once in this scenario.
 pub(crate) const LIMIT: u32 = 256;
 /// How many callers there are.

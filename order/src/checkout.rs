@@ -9,7 +9,13 @@
 //! The client's patience counts from when it asked, whatever is waited for. When it is over, or the client has hung
 //! up, the task goes on: a saga that was begun has a driver.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use shared::{
     backoff::Backoff,
@@ -74,7 +80,8 @@ impl Orders {
     }
 
     async fn check_out(&self, place: Place, order_id: &OrderId, until: Instant) -> Result<Checkout, EngineError> {
-        let attempt = self.clone().attempt(order_id.clone());
+        let has_begun = Arc::new(AtomicBool::new(false));
+        let attempt = self.clone().attempt(order_id.clone(), has_begun.clone());
         let attempt = CorrelationId::carried(attempt).instrument(tracing::Span::current());
         let attempt = self.drivers.spawn(place.clone(), attempt);
         match timeout_at(until, attempt).await {
@@ -90,11 +97,14 @@ impl Orders {
                 Err(EngineError::Bug(format!("a checkout broke: {broken}")))
             }
             // The process ends, or the client's patience has.
-            Ok(Ok(None)) | Err(_) => Ok(Checkout::Undecided),
+            Ok(Ok(None)) | Err(_) if has_begun.load(Ordering::Relaxed) => Ok(Checkout::Undecided),
+            // Where order's own store stands still, it may be that nothing has begun, and nothing goes on.
+            Ok(Ok(None)) | Err(_) => Err(EngineError::OutcomeUnknown("whether the checkout has begun".into())),
         }
     }
 
-    async fn attempt(self, order_id: OrderId) -> Result<Attempt, EngineError> {
+    /// Begins and drives a saga, and says so in between.
+    async fn attempt(self, order_id: OrderId, has_begun: Arc<AtomicBool>) -> Result<Attempt, EngineError> {
         let begin = Begin {
             keys: self.keys.saga(&order_id),
             has_room: !self.store.is_nearly_full() && self.room.admits(Instant::now()),
@@ -107,6 +117,7 @@ impl Orders {
             BeginOutcome::Empty => return Ok(Attempt::Ended(Checkout::Empty)),
             BeginOutcome::UnknownOrder => return Ok(Attempt::Ended(Checkout::UnknownOrder)),
         };
+        has_begun.store(true, Ordering::Relaxed);
         match self.drive(&saga, Course::Forward).await {
             Ok(Driven::Finished(Verdict::Paid)) => {
                 self.room.is_there();

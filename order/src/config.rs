@@ -28,7 +28,7 @@ pub struct SagaConfig {
     /// How long a client waits for a saga to be decided before it hears that it is not.
     #[arg(long, env = "CLIENT_PATIENCE_MS", default_value_t = 8_000, value_parser = clap::value_parser!(u64).range(10..=600_000))]
     pub client_patience_ms: u64,
-    /// How many checkouts may be under way for clients at once. One more is refused at once.
+    /// How many checkouts may be under way for clients at once, fewer than `MAX_CALLS`. One more is refused at once.
     #[arg(long, env = "MAX_CHECKOUTS", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_checkouts: u32,
     /// How often unfinished sagas are looked for.
@@ -51,6 +51,18 @@ impl Default for SagaConfig {
             terms: Terms::default(),
         }
     }
+}
+
+/// Checkouts that wait for a participant that stands still could keep all other calls out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "MAX_CHECKOUTS ({checkouts}) is not below MAX_CALLS ({calls}): while checkouts wait, there have to be calls left for everything else"
+)]
+pub struct TooManyCheckouts {
+    /// How many checkouts may be under way.
+    checkouts: u32,
+    /// How many calls may be served at once.
+    calls: u32,
 }
 
 /// Times of which each is allowed, and that make no sense together.
@@ -95,6 +107,18 @@ impl SagaConfig {
             return Err(BadSagaTimes::Lease { lease, deadline });
         }
         Ok(self.terms.check_for(self.deadline(), self.leases().first())?)
+    }
+
+    /// Whether its checkouts leave room for other calls, of which so many are served at once.
+    ///
+    /// # Errors
+    /// They do not.
+    pub fn check_room(&self, calls: u32) -> Result<(), TooManyCheckouts> {
+        let checkouts = self.max_checkouts;
+        if checkouts >= calls {
+            return Err(TooManyCheckouts { checkouts, calls });
+        }
+        Ok(())
     }
 
     /// How long each driver is left alone.
@@ -148,5 +172,12 @@ mod tests {
             Err(BadSagaTimes::Lease { .. })
         ));
         assert!(matches!(times(10, 500, 500).check(), Err(BadSagaTimes::Lease { .. })));
+    }
+
+    #[test]
+    fn checkouts_that_would_leave_no_room_for_other_calls_are_refused() {
+        let config = SagaConfig::default();
+        assert!(config.check_room(config.max_checkouts + 1).is_ok());
+        assert!(config.check_room(config.max_checkouts).is_err());
     }
 }

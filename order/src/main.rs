@@ -45,6 +45,7 @@ async fn main() -> anyhow::Result<()> {
     }
     require::<Options, _>(options.service.check());
     require::<Options, _>(options.saga.check());
+    require::<Options, _>(options.saga.check_room(options.service.server.max_calls));
     let telemetry = Telemetry::start(&options.service.telemetry)?;
     let stop = shutdown::on_signal()?;
     options.service.rehearse_clock_faults();

@@ -70,6 +70,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     require::<Options, _>(options.saga.check());
+    require::<Options, _>(options.saga.check_room(options.server.max_calls));
     require::<Options, _>(check_times(&StoreConfig::at(""), &options.engine));
     let telemetry = Telemetry::start(&options.telemetry)?;
     let stop = shutdown::on_signal()?;

@@ -123,6 +123,16 @@ impl Service {
         line["reply"].clone()
     }
 
+    /// What one of the service's counters says, over all its labels.
+    pub async fn counted(&self, metric: &str) -> u64 {
+        let metrics = Client::of_one_origin(&self.origin()).get("/metrics").await.text;
+        let lines = metrics.lines().filter_map(|line| line.strip_prefix(metric));
+        let values = lines.filter(|rest| rest.starts_with(['{', ' ']));
+        values
+            .filter_map(|rest| rest.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
     /// The public base URL.
     #[must_use]
     pub fn origin(&self) -> String {

@@ -3,9 +3,12 @@ use std::{
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
+    time::{Duration, Instant},
 };
 
 use tempfile::NamedTempFile;
+
+use crate::PATIENCE;
 
 /// The path of one of the workspace's binaries, which `cargo xtask test` builds before the tests.
 ///
@@ -58,10 +61,10 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Sends a signal by its name: TERM, STOP, CONT.
+    /// Sends a signal by its name: TERM, STOP, CONT. After STOP the program stands still.
     ///
     /// # Panics
-    /// Where the signal cannot be sent.
+    /// Where the signal cannot be sent, or the program does not stand still.
     pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
             .arg(format!("-{signal}"))
@@ -72,6 +75,25 @@ impl Process {
             "{signal} cannot be sent to {}",
             self.name
         );
+        // A thread has to be given the processor before it hears of it, and the others go on until then.
+        let sent = Instant::now();
+        while signal == "STOP" && !self.stands_still() {
+            assert!(sent.elapsed() < PATIENCE, "{} does not stand still", self.name);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether all of its threads are stopped.
+    ///
+    /// Source: <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>
+    fn stands_still(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("a running program");
+        threads.filter_map(Result::ok).all(|thread| {
+            // One that has ended since is not in the way.
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+            !state.starts_with(['R', 'S', 'D'])
+        })
     }
 
     /// The operating system's number of the program.

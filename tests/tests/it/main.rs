@@ -2,6 +2,7 @@
 
 mod audit;
 mod bulk;
+mod calls;
 mod clients;
 mod clocks;
 mod compose;
@@ -12,6 +13,8 @@ mod engine_faults;
 mod engine_liveness;
 mod fuzz;
 mod hostile;
+mod leases;
+mod load;
 mod patience;
 mod records;
 mod recovery;

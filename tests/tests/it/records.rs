@@ -8,7 +8,7 @@ use shared::{
     ids::UserId,
     protocol::{Fingerprint, Line},
 };
-use tests::{Audit, Client, Deployment, RedisServer, Service, Setup, eventually, let_an_hour_pass};
+use tests::{Audit, Deployment, RedisServer, Service, Setup, eventually, let_an_hour_pass};
 
 async fn key(redis: &RedisServer, pattern: &str) -> String {
     let found = redis.run(&["KEYS", pattern]).await;
@@ -37,11 +37,7 @@ impl Before {
 }
 
 async fn mismatches(service: &Service) -> u64 {
-    let metrics = Client::of_one_origin(&service.origin()).get("/metrics").await.text;
-    let line = metrics
-        .lines()
-        .find(|line| line.starts_with("holdfast_saga_mismatch_total"));
-    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+    service.counted("holdfast_saga_mismatch_total").await
 }
 
 #[tokio::test(flavor = "multi_thread")]

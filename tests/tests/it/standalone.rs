@@ -73,10 +73,22 @@ impl Standalone {
 
     /// The process ids of its redis-servers, by their titles.
     pub(crate) fn redis_servers(&self) -> Vec<String> {
+        self.redis_servers_in("")
+    }
+
+    /// Sends a signal to the redis-server of this service.
+    pub(crate) fn signal_store(&self, service: &str, signal: &str) {
+        for server in self.redis_servers_in(&format!("/{service}")) {
+            let sent = Command::new("kill").args([&format!("-{signal}"), &server]).status();
+            assert!(sent.expect("kill runs").success(), "{signal} to {service}");
+        }
+    }
+
+    fn redis_servers_in(&self, folder: &str) -> Vec<String> {
         let data = self.data.path().canonicalize().expect("a folder");
         let found = Command::new("pgrep")
             .arg("-f")
-            .arg(format!("redis-server.*{}", data.display()))
+            .arg(format!("redis-server.*{}{folder}", data.display()))
             .output();
         let found = String::from_utf8(found.expect("pgrep runs").stdout).expect("numbers");
         found.lines().map(ToOwned::to_owned).collect()

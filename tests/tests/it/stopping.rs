@@ -153,6 +153,21 @@ fn settings_that_make_no_sense_together_are_refused_with_the_rule_before_anythin
             &[("CALL_TIMEOUT_MS", "5001")],
             "a driver has to be left alone for at least one call",
         ),
+        (
+            "order",
+            &[("SAGA_LEASE_MS", "100")],
+            "a driver has to be left alone for at least one call",
+        ),
+        (
+            "order",
+            &[("MAX_CALLS", "1024")],
+            "there have to be calls left for everything else",
+        ),
+        (
+            "standalone",
+            &[("MAX_CHECKOUTS", "2048")],
+            "there have to be calls left for everything else",
+        ),
         ("order", &redis, "one Redis command has to end within the time"),
         ("stock", &redis, "one Redis command has to end within the time"),
         ("payment", &redis, "one Redis command has to end within the time"),
