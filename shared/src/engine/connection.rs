@@ -104,12 +104,11 @@ impl Connection {
     ) -> Result<Load, LoadError> {
         let records = || touches.names.iter().map(|name| name.as_bytes());
         let appended = || touches.streams.iter().chain(&touches.indexes);
-        let takes = self.take(turn);
+        let advice = self.ask_for_turn(turn);
         // In this order: what is read before it is watched may be overwritten unseen.
         self.wire.ask("WATCH", records().chain([fence.key().as_bytes()]));
         let read = records().chain(appended().map(|name| name.as_bytes()));
-        self.wire
-            .ask("MGET", read.chain([turn.key.as_bytes(), fence.key().as_bytes()]));
+        self.wire.ask("MGET", read.chain([fence.key().as_bytes()]));
         self.wire.ask("TIME", []);
         let streams = self.unchecked(&touches.streams, "stream");
         let indexes = self.unchecked(&touches.indexes, "zset");
@@ -120,8 +119,7 @@ impl Connection {
         self.wire.ask("MULTI", []);
 
         let mut replies = self.wire.exchange().await?;
-        // Whether it was taken is read; that Redis refuses it does not matter, since a turn is advice.
-        replies.drain(..takes);
+        let turn = replies.drain(..advice).next_back().and_then(value);
         let mut replies = answered(replies)?.into_iter();
         let (Some(_watched), Some(Reply::Array(values))) = (replies.next(), replies.next()) else {
             return Err(LoadError::Broken("MGET was not answered with values".into()));
@@ -131,7 +129,6 @@ impl Connection {
         };
         let mut values: Vec<Option<Bytes>> = values.into_iter().map(value).collect();
         let fence = values.pop().flatten();
-        let turn = values.pop().flatten();
         let texts = values.split_off(touches.names.len().min(values.len()));
         let mut misused: HashMap<Str, String> = unchecked.iter().zip(&mut replies).filter_map(other_type).collect();
         let sound = unchecked.into_iter().map(|(key, _)| key);
@@ -142,15 +139,21 @@ impl Connection {
         Ok(Load { loaded, fence, turn })
     }
 
-    /// Tries to take the turn, where that is wanted. Returns how many answers this has.
-    fn take(&mut self, turn: &TurnRequest) -> usize {
-        let Some((own, kept)) = &turn.take else {
-            return 0;
-        };
-        let kept = milliseconds(*kept);
-        let taken = [turn.key.as_bytes(), own.as_bytes(), b"NX", b"PX", kept.as_bytes()];
-        self.wire.ask("SET", taken);
-        1
+    /// Asks whose turn it is, after trying to take it where that is wanted. Returns how many answers this has, of
+    /// which the last is the turn. An error among them does not matter: a turn is advice.
+    ///
+    /// Not with the records, which would spare a command: while a slot moves, Redis refuses a command of several keys if
+    /// one of them is not there, and mostly nobody has a turn.
+    ///
+    /// Source: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#multi-keys-operations>
+    fn ask_for_turn(&mut self, turn: &TurnRequest) -> usize {
+        if let Some((own, kept)) = &turn.take {
+            let kept = milliseconds(*kept);
+            let taken = [turn.key.as_bytes(), own.as_bytes(), b"NX", b"PX", kept.as_bytes()];
+            self.wire.ask("SET", taken);
+        }
+        self.wire.ask("GET", [turn.key.as_bytes()]);
+        1 + usize::from(turn.take.is_some())
     }
 
     /// The keys whose type this connection has not seen yet, each with the type that it should have.
