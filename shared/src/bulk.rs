@@ -1,8 +1,8 @@
 //! Writing many numbered records in small commands, so that other callers get their turn in between.
 
+mod left;
+
 use std::{
-    collections::BTreeSet,
-    fmt,
     str::FromStr,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -12,11 +12,11 @@ use futures::{StreamExt, future::ready, stream};
 use poem_openapi::{Object, registry::MetaSchema, types::Example};
 use tokio::time::Instant;
 
+pub use self::left::Left;
 use crate::{
     amounts::whole_number,
     backoff::Backoff,
     engine::{Command, Engine, EngineError},
-    http::{PARTLY_BROKEN, PARTLY_DONE, Problem, ProblemKind},
     keys::{Partition, Partitions},
     parameter,
 };
@@ -124,34 +124,34 @@ async fn patiently<C: Command<Outcome = Vec<u32>>>(
     last_success: &Mutex<Instant>,
 ) -> Left {
     let last_success = || last_success.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_stalled = || last_success().elapsed() >= STALLED;
     let mut left = Left::default();
     let mut failures = 0;
     let mut waiting = vec![numbers];
     while let Some(mut numbers) = waiting.pop() {
-        let submitted = if last_success().elapsed() < STALLED {
-            engine.submit(command(partition, &numbers)).await
-        } else {
+        let submitted = if is_stalled() {
             Err(EngineError::Unavailable("nothing could be written for too long".into()))
+        } else {
+            engine.submit(command(partition, &numbers)).await
         };
         match submitted {
             Ok(refused) => {
                 *last_success() = Instant::now();
-                left.refused.extend(refused);
+                left.refuse(refused);
                 failures = 0;
             }
-            Err(error) if passes(&error) && last_success().elapsed() < STALLED => {
+            Err(error) if passes(&error) && !is_stalled() => {
                 waiting.push(numbers);
                 AGAIN.sleep(failures).await;
                 failures += 1;
             }
             // One of them is broken, and the others are not.
-            Err(EngineError::Corrupt { .. } | EngineError::Bug(_)) if numbers.len() > 1 => {
+            Err(error) if is_broken(&error) && numbers.len() > 1 => {
                 let rest = numbers.split_off(numbers.len() / 2);
                 waiting.extend([rest, numbers]);
             }
             Err(error) => {
-                left.missing.extend(numbers);
-                left.fail(error);
+                left.miss(numbers, error);
             }
         }
     }
@@ -166,113 +166,9 @@ fn passes(error: &EngineError) -> bool {
     )
 }
 
-/// What a `batch_init` has left undone.
-#[derive(Debug, Default)]
-pub struct Left {
-    count: u32,
-    refused: Numbers,
-    missing: Numbers,
-    cause: Option<EngineError>,
-}
-
-/// Some of the numbers of records, as they are told: the first few, and how many there are.
-#[derive(Debug, Default)]
-struct Numbers {
-    count: usize,
-    first: BTreeSet<u32>,
-}
-
-impl Left {
-    fn nothing(count: RecordCount) -> Self {
-        Self {
-            count: count.get(),
-            ..Self::default()
-        }
-    }
-
-    fn and(mut self, other: Self) -> Self {
-        self.refused.join(other.refused);
-        self.missing.join(other.missing);
-        if let Some(error) = other.cause {
-            self.fail(error);
-        }
-        self
-    }
-
-    /// Remembers the worst cause: what may be in force, then what asking again does not cure.
-    fn fail(&mut self, error: EngineError) {
-        let weight = |error: &EngineError| match error {
-            EngineError::OutcomeUnknown(_) => 2,
-            error if passes(error) => 0,
-            _ => 1,
-        };
-        if self.cause.as_ref().is_none_or(|cause| weight(cause) < weight(&error)) {
-            self.cause = Some(error);
-        }
-    }
-
-    /// The answer: that all `things` are ready, or which of them are not. `refusal` says why records may stay as they were.
-    ///
-    /// # Errors
-    /// Something is left undone.
-    pub fn answer(self, things: &str, refusal: (&'static ProblemKind, &str)) -> Result<BatchInit, Problem> {
-        let (kind, why) = refusal;
-        let stay = format!("{things} {} {why}, and stay as they were", self.refused);
-        match self.cause {
-            None if self.refused.count == 0 => Ok(BatchInit::of(RecordCount(self.count), things)),
-            None => Err(Problem::new(kind, format!("{stay}; the others are ready"))),
-            Some(cause) if self.missing.count == self.count as usize => Err(cause.into()),
-            Some(cause) => {
-                let kind = if matches!(cause, EngineError::Corrupt { .. } | EngineError::Bug(_)) {
-                    &PARTLY_BROKEN
-                } else {
-                    &PARTLY_DONE
-                };
-                let stay = if self.refused.count == 0 {
-                    String::new()
-                } else {
-                    format!("; {stay}")
-                };
-                let detail = format!(
-                    "{things} {} are missing: {cause}{stay}; the others are ready",
-                    self.missing
-                );
-                Err(Problem::new(kind, detail))
-            }
-        }
-    }
-}
-
-impl Numbers {
-    /// How many are told.
-    const TOLD: usize = 10;
-
-    fn extend(&mut self, numbers: impl IntoIterator<Item = u32>) {
-        for number in numbers {
-            self.count += 1;
-            self.first.insert(number);
-            if self.first.len() > Self::TOLD {
-                self.first.pop_last();
-            }
-        }
-    }
-
-    fn join(&mut self, other: Self) {
-        let count = self.count + other.count;
-        self.extend(other.first);
-        self.count = count;
-    }
-}
-
-impl fmt::Display for Numbers {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let told: Vec<String> = self.first.iter().map(ToString::to_string).collect();
-        formatter.write_str(&told.join(", "))?;
-        match self.count - told.len() {
-            0 => Ok(()),
-            more => write!(formatter, " and {more} more"),
-        }
-    }
+/// Whether a record is to blame, and a person has to look at it.
+fn is_broken(error: &EngineError) -> bool {
+    matches!(error, EngineError::Corrupt { .. } | EngineError::Bug(_))
 }
 
 fn chunks(partitions: Partitions, count: u32) -> impl Iterator<Item = (Partition, Vec<u32>)> {
