@@ -10,7 +10,7 @@ use order::{
 };
 use shared::{
     config::{ServerConfig, ServiceConfig, require},
-    http::{ListenAt, public_routes},
+    http::public_routes,
     service::{check_health, finish, serve, unless_stopped},
     shutdown,
     telemetry::Telemetry,
@@ -89,7 +89,7 @@ async fn main() -> anyhow::Result<()> {
         allowed_origins,
         ..
     } = options.service.server;
-    serve(ListenAt::Address(listen), allow_remote, public, allowed_origins, stop).await?;
+    serve(listen, allow_remote, public, allowed_origins, stop).await?;
     // Whom clients have waited for has had the server's patience. What is left is taken over.
     drivers.abandon();
     recovery.await?;

@@ -4,7 +4,7 @@ use clap::Parser;
 use payment::{Payment, api, internal};
 use shared::{
     config::{InternalConfig, ServerConfig, ServiceConfig, require},
-    http::{AllowedOrigins, ListenAt, public_routes},
+    http::{AllowedOrigins, public_routes},
     service::{check_health, finish, serve, unless_stopped},
     shutdown,
     telemetry::Telemetry,
@@ -65,13 +65,7 @@ async fn main() -> anyhow::Result<()> {
     } = service.server;
     let no_page = AllowedOrigins::programs_only();
     tokio::try_join!(
-        serve(
-            ListenAt::Address(listen),
-            allow_remote,
-            public,
-            allowed_origins,
-            stop.clone()
-        ),
+        serve(listen, allow_remote, public, allowed_origins, stop.clone()),
         serve(internal.internal_listen, allow_remote, internal_routes, no_page, stop),
     )?;
     finish([lanes]).await;

@@ -98,14 +98,14 @@ pub fn unless_stopped<T>(started: Result<T, StartError>) -> Result<Option<T>, St
 /// # Errors
 /// An address that cannot be bound.
 pub async fn serve(
-    at: ListenAt,
+    at: impl Into<ListenAt>,
     allow_remote: bool,
     routes: Route,
     origins: AllowedOrigins,
     stop: CancellationToken,
 ) -> Result<(), BindError> {
     let bound = tokio::select! {
-        bound = Bound::listen(at, allow_remote) => bound,
+        bound = Bound::listen(at.into(), allow_remote) => bound,
         () = stop.cancelled() => return Ok(()),
     };
     let socket = bound?;

@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use shared::{
     coalesce::{CallError, CoalesceLimits, Coalescer, Link, Replies, Weight},
     http::{BadLine, CorrelationId, ReplyLines},
-    names::System,
+    names::{FOLLOW_EVERY, System},
     protocol::{
         ALIVE_PATH, BUDGET_HEADER, Budget, CHARGE_PATH, Call, Charge, ChargeAnswer, MAX_CALL_BYTES, MAX_CALLS,
         MAX_REQUEST_BYTES, QUOTE_PATH, Quote, QuoteAnswer, REFUND_PATH, RELEASE_PATH, RESERVE_PATH, Refund, Refunded,
@@ -23,7 +23,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     Asking, Payment, Stock,
-    replicas::{FOLLOW_EVERY, Replica, Replicas, follow},
+    replicas::{Replica, Replicas, follow},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);

@@ -12,18 +12,8 @@ use std::{
 use futures::future::join_all;
 use metrics::gauge;
 use reqwest::{Url, header::HeaderValue};
-use shared::names::Resolver;
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
-
-/// How often names are looked up.
-pub(super) const FOLLOW_EVERY: Duration = Duration::from_secs(2);
-/// How often, while there is a name that has never been found.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long one look may take.
-const LOOK_PATIENCE: Duration = Duration::from_secs(5);
+use shared::names::{LOOK_EVERY, Resolver, look_up};
+use tokio::{sync::watch, time::sleep};
 
 /// A participant's replicas: base URLs, separated by commas. Each may name several replicas.
 #[derive(Debug, Clone)]
@@ -165,14 +155,13 @@ impl Names {
     async fn look(&mut self, resolver: &impl Resolver) {
         let named = self.bases.iter().filter_map(|base| Some((base, base.domain()?)));
         let looks = join_all(named.map(async |(base, name)| {
-            let looked = timeout(LOOK_PATIENCE, resolver.resolve(name, port(base))).await;
-            let addresses = match looked {
-                Ok(Ok(addresses)) if !addresses.is_empty() => addresses,
-                Ok(Ok(_)) => return not_found(name, &"it has no address"),
-                Ok(Err(error)) => return not_found(name, &error),
-                Err(_) => return not_found(name, &"no answer in time"),
-            };
-            Some((base.clone(), addresses))
+            match look_up(resolver, name, port(base)).await {
+                Ok(addresses) => Some((base.clone(), addresses)),
+                Err(cause) => {
+                    tracing::warn!(name, %cause, "a participant's name is not found; it keeps the addresses that it had");
+                    None
+                }
+            }
         }));
         self.addresses.extend(looks.await.into_iter().flatten());
     }
@@ -200,11 +189,6 @@ impl Names {
             true
         });
     }
-}
-
-fn not_found<T>(name: &str, cause: &dyn fmt::Display) -> Option<T> {
-    tracing::warn!(name, %cause, "a participant's name is not found; it keeps the addresses that it had");
-    None
 }
 
 /// The address, where the URL says one instead of a name.

@@ -8,6 +8,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use super::bound::Bound;
+
 /// How many connections may wait to be accepted; the system may allow fewer. Where there is no room, a caller believes
 /// that it is connected and sends in vain: measured, one among thousands then heard nothing for three seconds.
 const BACKLOG: u32 = 16_384;
@@ -27,7 +29,7 @@ pub(super) struct Acceptor {
     /// When the system last refused a connection, if that is not long ago.
     refused: Option<Instant>,
     /// Those that take its place.
-    moves: Option<mpsc::Receiver<Acceptor>>,
+    moves: Option<mpsc::Receiver<Bound>>,
 }
 
 impl Acceptor {
@@ -49,8 +51,8 @@ impl Acceptor {
         })
     }
 
-    /// Goes on at the address of each acceptor that comes.
-    pub(super) fn follow(&mut self, moves: mpsc::Receiver<Self>) {
+    /// Goes on at the address of each socket that comes.
+    pub(super) fn follow(&mut self, moves: mpsc::Receiver<Bound>) {
         self.moves = Some(moves);
     }
 
@@ -72,7 +74,7 @@ impl Acceptor {
             let accepted = tokio::select! {
                 biased;
                 Some(moved) = next(self.moves.as_mut()) => {
-                    self.listener = moved.listener;
+                    self.listener = moved.into_acceptor().listener;
                     continue;
                 }
                 accepted = self.listener.accept() => accepted,
@@ -97,7 +99,7 @@ impl Acceptor {
 }
 
 /// The next one that takes this one's place, where any can come.
-async fn next(moves: Option<&mut mpsc::Receiver<Acceptor>>) -> Option<Acceptor> {
+async fn next(moves: Option<&mut mpsc::Receiver<Bound>>) -> Option<Bound> {
     match moves {
         Some(moves) => moves.recv().await,
         None => None,

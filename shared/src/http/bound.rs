@@ -74,9 +74,14 @@ impl Bound {
         }
     }
 
-    /// Goes on with each acceptor that comes.
-    pub(super) fn follow(&mut self, moves: mpsc::Receiver<Acceptor>) {
+    /// Goes on at the address of each socket that comes.
+    pub(super) fn follow(&mut self, moves: mpsc::Receiver<Self>) {
         self.acceptor.follow(moves);
+    }
+
+    /// What takes its connections.
+    pub(super) fn into_acceptor(self) -> Acceptor {
+        self.acceptor
     }
 
     /// Where it listens; tells the port where 0 was asked for.

@@ -10,20 +10,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
-    acceptor::Acceptor,
-    bound::{BindError, Bound},
-};
-use crate::names::Resolver;
+use super::bound::{BindError, Bound};
+use crate::names::{FOLLOW_EVERY, LOOK_EVERY, Resolver, look_up};
 
 /// How long a starting service waits until the name has an address of this machine's.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// How often it looks meanwhile.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How often it looks whether the address has changed.
-const FOLLOW_EVERY: Duration = Duration::from_secs(2);
-/// How long one look may take.
-const LOOK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// An address, or a name and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +60,12 @@ impl FromStr for ListenAt {
     }
 }
 
+impl From<SocketAddr> for ListenAt {
+    fn from(address: SocketAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}", self.host, self.port)
@@ -106,39 +103,35 @@ impl Name {
         bound.follow(moves);
         // Where any port would have done, it is this one from now on.
         self.port = bound.address().port();
-        tokio::spawn(self.follow(resolver, bound.address(), tell));
+        tokio::spawn(self.follow(resolver, allow_remote, tell));
         Ok(bound)
     }
 
     /// Tells a new listener each time that the name has got another address of this machine's. What it had is kept for as
     /// long as it has no other: a name that is not found for a while is no reason to stop.
-    async fn follow(self, resolver: impl Resolver, mut at: SocketAddr, tell: mpsc::Sender<Acceptor>) {
+    async fn follow(self, resolver: impl Resolver, allow_remote: bool, tell: mpsc::Sender<Bound>) {
         loop {
             tokio::select! {
                 () = sleep(FOLLOW_EVERY) => {}
                 () = tell.closed() => return,
             }
-            let Some(acceptor) = self.elsewhere(&resolver).await else {
-                continue;
-            };
-            let Ok(address) = acceptor.address() else { continue };
-            tracing::info!(name = %self, was = %at, %address, "the name has another address; serving there");
-            at = address;
-            if tell.send(acceptor).await.is_err() {
-                return;
+            if let Some(bound) = self.elsewhere(&resolver, allow_remote).await {
+                tracing::info!(name = %self, address = %bound.address(), "the name has another address; serving there");
+                // Where nobody serves any more, that ends the next round.
+                let _ = tell.send(bound).await;
             }
         }
     }
 
     /// Listens at an address of the name's that is this machine's, unless this process does so already: an address that it
     /// had may belong to another machine of the same name by now.
-    async fn elsewhere(&self, resolver: &impl Resolver) -> Option<Acceptor> {
+    async fn elsewhere(&self, resolver: &impl Resolver, allow_remote: bool) -> Option<Bound> {
         let mut found = None;
         for address in self.addresses(resolver).await.ok()? {
-            match Acceptor::bind(address) {
-                Ok(acceptor) => found = found.or(Some(acceptor)),
-                Err(refused) if refused.kind() == io::ErrorKind::AddrInUse => return None,
-                // Another machine's.
+            match Bound::bind(address, allow_remote) {
+                Ok(bound) => found = found.or(Some(bound)),
+                Err(BindError::Refused { cause, .. }) if cause.kind() == io::ErrorKind::AddrInUse => return None,
+                // Another machine's, or not to be had.
                 Err(_) => {}
             }
         }
@@ -164,7 +157,7 @@ impl Name {
     }
 
     async fn addresses(&self, resolver: &impl Resolver) -> io::Result<Vec<SocketAddr>> {
-        timeout(LOOK_PATIENCE, resolver.resolve(&self.host, self.port)).await?
+        look_up(resolver, &self.host, self.port).await
     }
 }
 
