@@ -3,6 +3,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use futures::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -155,6 +156,26 @@ impl Client {
             self.ok(&format!("/orders/addItem/{order}/{item}/{quantity}")).await;
         }
         order
+    }
+
+    /// Fresh orders of one piece of an item each, made side by side.
+    pub async fn orders(&self, user: &str, item: &str, count: usize) -> Vec<String> {
+        const SIDE_BY_SIDE: usize = 16;
+        stream::iter(0..count)
+            .map(|_| async { self.order(user, &[(item, 1)]).await })
+            .buffer_unordered(SIDE_BY_SIDE)
+            .collect()
+            .await
+    }
+
+    /// Fresh orders of one piece each, which can all be paid: of an item and a user of their own.
+    ///
+    /// # Panics
+    /// Where they are too many to count.
+    pub async fn payable_orders(&self, count: usize) -> Vec<String> {
+        let many = i64::try_from(count).expect("a small number");
+        let (item, user) = (self.item(1, many).await, self.user(many).await);
+        self.orders(&user, &item, count).await
     }
 
     /// Checks an order out.

@@ -8,8 +8,7 @@ use crate::{Client, eventually, unused_address};
 /// The whole system as docker-compose.yml describes it, under a project name of its own and on an address of
 /// its own. It is taken down, with its data, when the value is dropped.
 pub struct Compose {
-    origin: String,
-    listen: String,
+    listen: SocketAddr,
     project: String,
 }
 
@@ -19,10 +18,8 @@ impl Compose {
     /// # Panics
     /// Where it does not start.
     pub async fn start() -> Self {
-        let listen = unused_address().to_string();
         let compose = Self {
-            origin: format!("http://{listen}"),
-            listen,
+            listen: unused_address(),
             project: format!("holdfast-test-{}", std::process::id()),
         };
         compose.run(&["up", "--detach", "--build"]);
@@ -33,7 +30,7 @@ impl Compose {
     /// A client of the gateway.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client::of_one_origin(&self.origin)
+        Client::of_one_origin(&format!("http://{}", self.listen))
     }
 
     /// Waits until every service answers through the gateway.
@@ -153,12 +150,9 @@ impl Compose {
     }
 
     /// Where the gateway listens.
-    ///
-    /// # Panics
-    /// Never: it is an address.
     #[must_use]
     pub fn listens(&self) -> SocketAddr {
-        self.listen.parse().expect("an address")
+        self.listen
     }
 
     /// Cuts a service's containers off from a network.
@@ -195,7 +189,7 @@ impl Compose {
             .args(words)
             .args(["--project-name", &self.project])
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .env("HOLDFAST_LISTEN", &self.listen)
+            .env("HOLDFAST_LISTEN", self.listen.to_string())
             // What is tested is the composition: an image of its own, built fast.
             .env("HOLDFAST_IMAGE", "holdfast-test")
             .env("HOLDFAST_LTO", "off");

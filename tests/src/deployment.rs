@@ -3,7 +3,7 @@ use std::{net::SocketAddr, process::Command};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{Client, Process, RedisServer, binary, eventually, unused_address};
+use crate::{Client, Process, RedisServer, binary, counted, eventually, unused_address};
 
 /// How a deployment is set up.
 #[derive(Debug, Clone)]
@@ -125,12 +125,10 @@ impl Service {
 
     /// What one of the service's counters says, over all its labels.
     pub async fn counted(&self, metric: &str) -> u64 {
-        let metrics = Client::of_one_origin(&self.origin()).get("/metrics").await.text;
-        let lines = metrics.lines().filter_map(|line| line.strip_prefix(metric));
-        let values = lines.filter(|rest| rest.starts_with(['{', ' ']));
-        values
-            .filter_map(|rest| rest.rsplit(' ').next()?.parse::<u64>().ok())
-            .sum()
+        counted(
+            &Client::of_one_origin(&self.origin()).get("/metrics").await.text,
+            metric,
+        )
     }
 
     /// The public base URL.

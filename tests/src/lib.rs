@@ -50,6 +50,16 @@ pub fn unused_address() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(address), NEXT_PORT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// What a counter says in the text of `/metrics`, over all its labels.
+#[must_use]
+pub fn counted(metrics: &str, counter: &str) -> u64 {
+    let lines = metrics.lines().filter_map(|line| line.strip_prefix(counter));
+    let values = lines.filter(|rest| rest.starts_with(['{', ' ']));
+    values
+        .filter_map(|rest| rest.trim_end().rsplit(' ').next()?.parse::<u64>().ok())
+        .sum()
+}
+
 /// Waits until `condition` gives a value.
 ///
 /// # Panics

@@ -111,7 +111,7 @@ async fn leaves_rotation(compose: &Compose) {
 /// Between order and stock nothing is paid meanwhile; between stock and its store nothing is found.
 async fn cut(compose: &Compose, network: &str, service: &str) {
     let client = compose.client();
-    let orders = wiring::shelf(&client, AT_ONCE).await;
+    let orders = client.payable_orders(AT_ONCE).await;
     compose.cut(network, service);
     let felt = async {
         if network == "order-stock" {

@@ -15,7 +15,7 @@ mod fuzz;
 mod hostile;
 mod leases;
 mod load;
-mod patience;
+mod places;
 mod records;
 mod recovery;
 mod room;

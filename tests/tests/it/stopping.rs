@@ -6,14 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::future::join_all;
 use reqwest::Method;
 use tests::{Client, Deployment, Process, Setup, binary, eventually, unused_address};
 
 /// How long any stop may take.
-pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(10);
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Waits for a process to end, and returns its exit code.
-pub(crate) async fn ended(process: &mut Process, within: Duration) -> Option<i32> {
+async fn ended(process: &mut Process, within: Duration) -> Option<i32> {
     let asked = Instant::now();
     eventually("the process ends", async || (!process.is_running()).then_some(())).await;
     assert!(
@@ -87,6 +88,31 @@ async fn while_it_stops_it_says_so_and_finishes_what_it_serves() {
     let answer = checkout.await.expect("no panic");
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(ended(&mut deployment.order[0].process, STOP_WITHIN).await, Some(0));
+}
+
+/// The clients have gone, and their sagas go on: a stop leaves them to the next process.
+#[tokio::test(flavor = "multi_thread")]
+async fn order_ends_in_time_with_hundreds_of_sagas_that_cannot_end() {
+    for sagas in [310, 650] {
+        let mut setup = Setup::default();
+        setup.order_settings.push(("CLIENT_PATIENCE_MS", "500".into()));
+        let mut deployment = Deployment::start(setup).await;
+        let client = deployment.client.clone();
+        let orders = client.payable_orders(sagas).await;
+        deployment.stock_redis.signal("STOP");
+        for answer in join_all(orders.iter().map(|order| client.checkout(order))).await {
+            assert_eq!(answer.status, 503, "{answer:?}");
+        }
+        let order = &mut deployment.order[0];
+        order.process.signal("TERM");
+        assert_eq!(ended(&mut order.process, STOP_WITHIN).await, Some(0), "{sagas} sagas");
+        deployment.stock_redis.signal("CONT");
+        deployment.order[0].start_again().await;
+        for order in &orders {
+            let decided = client.checkout_decided(order).await;
+            assert_eq!(decided.status, 200, "{decided:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

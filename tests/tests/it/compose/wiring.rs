@@ -1,7 +1,7 @@
 //! Who talks to whom: every replica serves, and nobody is reached by who has no business there.
 
 use futures::{StreamExt, stream};
-use tests::{Client, Compose, eventually};
+use tests::{Client, Compose, counted, eventually};
 
 /// As many as the issue of one replica that stands still was seen with.
 const CHECKOUTS: usize = 400;
@@ -37,9 +37,10 @@ fn nobody_reaches_the_internal_port_from_the_gateway(compose: &Compose) {
 }
 
 async fn every_replica_serves(compose: &Compose) {
-    let (paid, client) = (shelf(&compose.client(), CHECKOUTS).await, compose.client());
+    let client = compose.client();
+    let orders = client.payable_orders(CHECKOUTS).await;
     let before = PARTICIPANTS.map(|service| served(compose, service));
-    assert_all_paid(&checkouts(&client, &paid).await);
+    assert_all_paid(&checkouts(&client, &orders).await);
     for (service, before) in PARTICIPANTS.into_iter().zip(before) {
         let shares: Vec<u64> = served(compose, service)
             .iter()
@@ -58,7 +59,7 @@ async fn every_replica_serves(compose: &Compose) {
 async fn one_replica_that_stands_still_costs_no_checkout(compose: &Compose) {
     let client = compose.client();
     for service in PARTICIPANTS {
-        let orders = shelf(&client, CHECKOUTS).await;
+        let orders = client.payable_orders(CHECKOUTS).await;
         let containers = compose.containers(service);
         let still = containers.first().expect("a container");
         compose.pause(still, true);
@@ -77,7 +78,7 @@ async fn more_replicas_serve_more(compose: &Compose) {
     let client = compose.client();
     compose.scale("stock", REPLICAS);
     eventually("every one of four replicas serves internal calls", async || {
-        let orders = shelf(&client, 50).await;
+        let orders = client.payable_orders(50).await;
         assert_all_paid(&checkouts(&client, &orders).await);
         let served = served(compose, "stock");
         (served.len() == REPLICAS && served.iter().all(|calls| *calls > 0)).then_some(())
@@ -91,7 +92,7 @@ async fn more_replicas_serve_more(compose: &Compose) {
     compose.answers().await;
 }
 
-/// While order and stock cannot talk, nothing is paid, and nobody is told so.
+/// While order and stock cannot talk, no checkout is paid, and everybody is told so.
 pub(super) async fn nothing_is_paid(client: &Client, orders: &[String]) {
     let statuses = checkouts(client, orders).await;
     assert!(
@@ -99,17 +100,6 @@ pub(super) async fn nothing_is_paid(client: &Client, orders: &[String]) {
         "the cut is not felt: {statuses:?}"
     );
     println!("  of {} checkouts none was paid during the cut", orders.len());
-}
-
-/// Fresh orders of one piece each, which can all be paid.
-pub(super) async fn shelf(client: &Client, orders: usize) -> Vec<String> {
-    let many = i64::try_from(orders).expect("a small number");
-    let (item, user) = (client.item(1, many).await, client.user(many).await);
-    stream::iter(0..orders)
-        .map(|_| async { client.order(&user, &[(&item, 1)]).await })
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await
 }
 
 async fn checkouts(client: &Client, orders: &[String]) -> Vec<u16> {
@@ -136,12 +126,7 @@ fn served(compose: &Compose, service: &str) -> Vec<u64> {
         let metrics = compose
             .heard_by_the_gateway(&address, 8000, METRICS)
             .unwrap_or_default();
-        let counters = metrics
-            .lines()
-            .filter(|line| line.starts_with("holdfast_internal_calls_total"));
-        counters
-            .filter_map(|line| line.rsplit_once(' ')?.1.trim().parse::<u64>().ok())
-            .sum()
+        counted(&metrics, "holdfast_internal_calls_total")
     };
     compose.containers(service).iter().map(of_container).collect()
 }
