@@ -167,7 +167,9 @@ where
         .correlation_id
         .or_else(CorrelationId::current)
         .unwrap_or_else(|| CorrelationId::accept(None));
-    let served = AssertUnwindSafe(timeout_at(until, serve(call.request))).catch_unwind();
+    // Boxed, since it is large and would be moved into each of the futures around it.
+    let served = Box::pin(serve(call.request));
+    let served = AssertUnwindSafe(timeout_at(until, served)).catch_unwind();
     let reply = match correlation_id.clone().scope(served).await {
         Ok(Ok(answer)) => Reply::from(answer),
         Ok(Err(_)) => Reply::failed("not done within the request's budget"),
