@@ -12,7 +12,10 @@
 //!                                                                      └─ silent ───> Redis itself hangs: all stays
 //! ```
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use fred::{
     clients::Client,
@@ -89,8 +92,7 @@ impl Reader {
         let line = self.line();
         let answer = question(line.client.clone());
         tokio::pin!(answer);
-        let patience = self.0.dialing.performance.default_command_timeout / 2;
-        if let Ok(answer) = tokio::time::timeout(patience, &mut answer).await {
+        if let Ok(answer) = tokio::time::timeout(self.patience(), &mut answer).await {
             return answer;
         }
         // The line is kept until the answer is there, also if another one takes its place.
@@ -98,15 +100,24 @@ impl Reader {
         answer.await
     }
 
-    /// Asks, and if no answer comes in time, asks once more.
+    /// Asks, and if no answer comes in time, asks once more, over the client that takes the silent one's place if one does.
     pub(crate) async fn insist<T, F>(&self, question: impl Fn(Client) -> F) -> Result<T, RedisError>
     where
         F: Future<Output = Result<T, RedisError>>,
     {
         match self.ask(&question).await {
-            Err(error) if *error.kind() == ErrorKind::Timeout => self.ask(&question).await,
+            Err(error) if *error.kind() == ErrorKind::Timeout => {
+                // Whoever heals began half a timeout ago, and on a busy machine may need a little longer.
+                let _ = tokio::time::timeout(self.patience(), self.0.replacing.lock()).await;
+                self.ask(&question).await
+            }
             answer => answer,
         }
+    }
+
+    /// How long an answer may take before the line is under suspicion.
+    fn patience(&self) -> Duration {
+        self.0.dialing.performance.default_command_timeout / 2
     }
 
     fn line(&self) -> Arc<Line> {

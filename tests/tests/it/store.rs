@@ -58,11 +58,11 @@ async fn relay(mut client: TcpStream, server: SocketAddr, mut silenced: watch::R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_go_on_within_two_timeouts_when_open_connections_fall_silent() {
-    let timeout = Duration::from_millis(500);
+    let timeout = Duration::from_secs(1);
     let redis = RedisServer::start().await;
     let relay = Relay::start(redis.address()).await;
     let store = Store::open(&StoreConfig {
-        redis_timeout_ms: 500,
+        redis_timeout_ms: 1_000,
         ..StoreConfig::at(relay.url())
     })
     .expect("a store");
