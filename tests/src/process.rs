@@ -1,5 +1,7 @@
 use std::{
     fs::File,
+    io::Write,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::OnceLock,
@@ -30,6 +32,8 @@ pub struct Process {
     name: String,
     child: Child,
     log: NamedTempFile,
+    /// The end of its standard error that nobody reads.
+    _unread: Option<UnixStream>,
 }
 
 impl Process {
@@ -40,17 +44,43 @@ impl Process {
     #[must_use]
     pub fn spawn(name: &str, command: &mut Command) -> Self {
         let log = NamedTempFile::new().expect("a file for the log");
-        let output = |file: &NamedTempFile| Stdio::from(file.reopen().expect("the log again"));
+        let errors = Stdio::from(log.reopen().expect("the log again"));
+        Self::spawn_with(name, command, log, errors, None)
+    }
+
+    /// Starts a program whose log nobody reads any more: each line that it logs hangs for ever.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn spawn_unread(name: &str, command: &mut Command) -> Self {
+        let log = NamedTempFile::new().expect("a file for the log");
+        let (mut errors, unread) = UnixStream::pair().expect("a pair of sockets");
+        errors.set_nonblocking(true).expect("a socket that can be full");
+        while errors.write(&[b'.'; 4_096]).is_ok() {}
+        errors.set_nonblocking(false).expect("a socket that hangs");
+        let errors = Stdio::from(OwnedFd::from(errors));
+        Self::spawn_with(name, command, log, errors, Some(unread))
+    }
+
+    fn spawn_with(
+        name: &str,
+        command: &mut Command,
+        log: NamedTempFile,
+        errors: Stdio,
+        unread: Option<UnixStream>,
+    ) -> Self {
         let child = tied(command)
             .stdin(Stdio::null())
-            .stdout(output(&log))
-            .stderr(output(&log))
+            .stdout(log.reopen().expect("the log again"))
+            .stderr(errors)
             .spawn()
             .unwrap_or_else(|error| unreachable!("{name} does not start: {error}"));
         Self {
             name: name.into(),
             child,
             log,
+            _unread: unread,
         }
     }
 
@@ -96,6 +126,26 @@ impl Process {
         })
     }
 
+    /// Whether the program has set a handler for SIGTERM.
+    ///
+    /// Source: <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>
+    ///
+    /// # Panics
+    /// Where the operating system does not tell.
+    #[must_use]
+    pub fn catches_sigterm(&self) -> bool {
+        const SIGTERM: u64 = 1 << 14;
+        let caught = u64::from_str_radix(&self.status("SigCgt:"), 16).expect("a mask of signals");
+        caught & SIGTERM != 0
+    }
+
+    /// A line of what the operating system tells of the running program.
+    fn status(&self, line: &str) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running program");
+        let told = status.lines().find_map(|told| told.strip_prefix(line));
+        told.expect("a line of the status").trim().to_owned()
+    }
+
     /// The operating system's number of the program.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -126,12 +176,8 @@ impl Process {
     /// Where the operating system does not tell.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running program");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("a resident size");
-        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        let size = self.status("VmRSS:");
+        let kibibytes: u64 = size.trim_end_matches(" kB").parse().expect("a number");
         kibibytes * 1_024
     }
 

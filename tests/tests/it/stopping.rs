@@ -26,18 +26,18 @@ async fn ended(process: &mut Process, within: Duration) -> Option<i32> {
     process.wait().code()
 }
 
-fn waiting_for_redis(name: &str) -> Process {
+fn waiting_for_redis(name: &str, spawn: impl Fn(&str, &mut Command) -> Process) -> Process {
     let mut command = Command::new(binary(name));
     let (public, internal) = (unused_address().to_string(), unused_address().to_string());
     let redis = format!("redis://{}", unused_address());
     command.envs([("LISTEN", public), ("INTERNAL_LISTEN", internal), ("REDIS_URL", redis)]);
-    Process::spawn(name, &mut command)
+    spawn(name, &mut command)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_waits_for_its_redis_ends_when_it_is_told_to() {
     for name in ["order", "stock", "payment"] {
-        let mut process = waiting_for_redis(name);
+        let mut process = waiting_for_redis(name, Process::spawn);
         eventually("it waits", async || {
             process.log().contains("waiting for Redis").then_some(())
         })
@@ -45,6 +45,18 @@ async fn a_service_that_waits_for_its_redis_ends_when_it_is_told_to() {
         process.signal("TERM");
         assert_eq!(ended(&mut process, Duration::from_secs(3)).await, Some(0), "{name}");
     }
+}
+
+/// Whoever reads the log hangs, so whatever logs hangs as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_whose_log_nobody_reads_ends_when_it_is_told_to() {
+    let mut process = waiting_for_redis("stock", Process::spawn_unread);
+    eventually("it listens to signals", async || {
+        process.catches_sigterm().then_some(())
+    })
+    .await;
+    process.signal("TERM");
+    ended(&mut process, STOP_WITHIN).await;
 }
 
 /// Waits until a saga has begun.
