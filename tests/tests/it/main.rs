@@ -1,6 +1,7 @@
 //! Tests of the running system. One binary, one module a topic.
 
 mod audit;
+mod backlog;
 mod bulk;
 mod calls;
 mod clients;
