@@ -30,7 +30,13 @@ impl Compose {
     /// A client of the gateway.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client::of_one_origin(&format!("http://{}", self.listen))
+        Client::of_one_origin(&self.origin())
+    }
+
+    /// The base URL of the gateway.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.listen)
     }
 
     /// Waits until every service answers through the gateway.

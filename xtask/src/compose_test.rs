@@ -1,11 +1,15 @@
 use std::process::Command;
 
-use crate::run::{cargo, is_there, run};
+use crate::{
+    fuzz::ensure_python,
+    run::{cargo, is_there, run},
+};
 
 /// The two forms of the compose program, the present one first.
 const COMPOSE: [&[&str]; 2] = [&["docker", "compose"], &["docker-compose"]];
 
-/// Builds and starts the system of docker-compose.yml, breaks it under load, and checks every promise.
+/// Builds and starts the system of docker-compose.yml, lets clients buy by its documents alone, breaks it under load, and
+/// checks every promise.
 ///
 /// Where there is no engine, says so and ends well: the rest of the checks don't need it.
 ///
@@ -31,10 +35,12 @@ pub(crate) fn compose_test() -> anyhow::Result<()> {
         println!("no registry is reached; making the base images");
         run(&mut Command::new("deploy/base-images.sh"))?;
     }
+    let python = ensure_python()?;
     run(cargo()
         .args(["test", "--workspace", "--test", "it", "--"])
         .args(["--ignored", "--nocapture", "compose::"])
-        .env("HOLDFAST_COMPOSE", compose.join(" ")))
+        .env("HOLDFAST_COMPOSE", compose.join(" "))
+        .env("PYTHON", python.join("python")))
 }
 
 /// The words that start the compose program of this machine.

@@ -28,8 +28,11 @@ pub(crate) fn fuzz() -> anyhow::Result<()> {
         .env("PYTHON", python.join("python")))
 }
 
-/// The folder of the programs that [`REQUIREMENTS`] installs.
-fn ensure_python() -> anyhow::Result<PathBuf> {
+/// The folder of the programs that [`REQUIREMENTS`] installs, once they are there.
+///
+/// # Errors
+/// Where they cannot be installed.
+pub(crate) fn ensure_python() -> anyhow::Result<PathBuf> {
     let folder = std::path::absolute(target().join("python"))?;
     let installed = folder.join("requirements.txt");
     let wanted = fs::read_to_string(REQUIREMENTS)?;

@@ -1,8 +1,7 @@
 //! Clients that know nothing but the OpenAPI documents make a whole purchase.
 //!
-//! `cargo xtask fuzz` installs them and runs this. `HOLDFAST_ORIGIN` names a system that runs already, and
-//! `HOLDFAST_DOCUMENTS` where it has its documents, separated by blanks: behind the gateway
-//! `/openapi/order.json /openapi/stock.json /openapi/payment.json`.
+//! `cargo xtask fuzz` installs them and runs this against standalone; `cargo xtask compose-test` lets them buy through the
+//! gateway.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,11 +16,6 @@ const CLIENTS: [&str; 3] = ["generated", "aiopenapi3", "schemathesis"];
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Python's clients: `cargo xtask fuzz`"]
 async fn clients_make_a_purchase_from_the_documents_alone() {
-    if let Ok(origin) = std::env::var("HOLDFAST_ORIGIN") {
-        let documents = std::env::var("HOLDFAST_DOCUMENTS").unwrap_or_default();
-        let documents: Vec<&str> = documents.split_whitespace().collect();
-        return purchase(&origin, &documents);
-    }
     let (address, data) = (unused_address(), TempDir::new().expect("a folder for the data"));
     let mut command = Command::new(binary("standalone"));
     command
@@ -35,7 +29,12 @@ async fn clients_make_a_purchase_from_the_documents_alone() {
         (answer.status == 200).then_some(())
     })
     .await;
-    tokio::task::block_in_place(|| purchase(&origin, &[]));
+    each_makes_a_purchase(&origin, &[]);
+}
+
+/// Lets each client make a purchase at a system whose documents lie at these paths; with none, at `/openapi.json`.
+pub(crate) fn each_makes_a_purchase(origin: &str, documents: &[&str]) {
+    tokio::task::block_in_place(|| purchase(origin, documents));
 }
 
 fn purchase(origin: &str, documents: &[&str]) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tests::{Compose, Shop, Tally, eventually};
 use tokio::{join, time::sleep};
 
-use crate::{consistency, contract};
+use crate::{clients, consistency, contract};
 
 const CONSISTENCY_ROUNDS: usize = 3;
 /// How long buyers buy before something breaks, and while it is broken.
@@ -18,6 +18,8 @@ const BROKEN: Duration = Duration::from_secs(3);
 const CUT: Duration = Duration::from_secs(10);
 /// How many buyers feel a cut.
 const AT_ONCE: usize = 16;
+/// Where the gateway has each service's document.
+const DOCUMENTS: [&str; 3] = ["/openapi/order.json", "/openapi/stock.json", "/openapi/payment.json"];
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a Docker engine and the images: cargo xtask compose-test"]
@@ -28,6 +30,7 @@ async fn every_promise_is_kept_while_containers_die_and_networks_are_cut() {
     contract::payments_calls(&client).await;
     contract::orders_calls(&client).await;
     println!("contract: every call answers as documented");
+    clients::each_makes_a_purchase(&compose.origin(), &DOCUMENTS);
     for round in 0..CONSISTENCY_ROUNDS {
         consistency::round(&client, round).await;
     }
