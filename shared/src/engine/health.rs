@@ -13,8 +13,6 @@ use tokio::time::Instant;
 
 /// A lane that has tried for so long and committed nothing is ill.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
-/// A lane that has tried nothing for so long may be well again: only a try can tell.
-const FORGIVEN_AFTER: Duration = Duration::from_secs(10);
 
 /// What is wrong with a lane. Commands are still taken, and heal it where they can.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +69,6 @@ pub(super) struct Pulse {
     born: Instant,
     /// When the first try failed since the last one that did not, in milliseconds from `born` and one more. Nothing: 0.
     failing_since: AtomicU64,
-    failed_at: AtomicU64,
     refused: Mutex<Option<String>>,
     ended: AtomicBool,
 }
@@ -81,7 +78,6 @@ impl Pulse {
         Self {
             born: Instant::now(),
             failing_since: AtomicU64::new(0),
-            failed_at: AtomicU64::new(0),
             refused: Mutex::default(),
             ended: AtomicBool::new(false),
         }
@@ -95,15 +91,10 @@ impl Pulse {
     /// A try has failed. Returns for how long all have.
     fn failed(&self, now: Instant) -> Duration {
         let now = self.millis(now);
-        let last = self.failed_at.swap(now, Ordering::Relaxed);
-        let since = match self.failing_since.load(Ordering::Relaxed) {
-            since if since > 0 && now - last < millis(FORGIVEN_AFTER) => since,
-            _ => {
-                self.failing_since.store(now, Ordering::Relaxed);
-                now
-            }
-        };
-        Duration::from_millis(now - since)
+        let first = self
+            .failing_since
+            .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        Duration::from_millis(now.saturating_sub(first.err().unwrap_or(now)))
     }
 
     fn passed(&self) {
@@ -130,23 +121,14 @@ impl Pulse {
         if let Some(cause) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return Some(Ailment::Refused { lane, cause });
         }
-        let now = self.millis(now);
-        let (since, last) = (
-            self.failing_since.load(Ordering::Relaxed),
-            self.failed_at.load(Ordering::Relaxed),
-        );
-        let stalled = now.saturating_sub(since);
-        (since > 0 && stalled >= millis(STALLED_AFTER) && now.saturating_sub(last) < millis(FORGIVEN_AFTER)).then_some(
-            Ailment::Stalled {
-                lane,
-                seconds: stalled / 1_000,
-            },
-        )
+        // A lane whose last try failed goes on trying by itself, so this ends when it is over.
+        let since = self.failing_since.load(Ordering::Relaxed);
+        let stalled = Duration::from_millis(self.millis(now).saturating_sub(since));
+        (since > 0 && stalled >= STALLED_AFTER).then_some(Ailment::Stalled {
+            lane,
+            seconds: stalled.as_secs(),
+        })
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a lane counts, and tells to readiness and to the log.
@@ -270,15 +252,8 @@ mod tests {
         }
         pulse.passed();
         assert_eq!(pulse.ailment(3, after(&pulse, 8)), None);
-    }
-
-    #[test]
-    fn a_lane_that_has_nothing_to_try_is_asked_anew() {
-        let pulse = Pulse::new();
-        (0..8).for_each(|second| _ = pulse.failed(after(&pulse, second)));
-        assert_eq!(pulse.ailment(0, after(&pulse, 17)), None);
         // And begins anew.
         assert_eq!(pulse.failed(after(&pulse, 60)), Duration::ZERO);
-        assert_eq!(pulse.ailment(0, after(&pulse, 60)), None);
+        assert_eq!(pulse.ailment(3, after(&pulse, 60)), None);
     }
 }
