@@ -1,10 +1,12 @@
 //! The checkout saga: every refusal leaves nothing held, and every race has one right answer.
 
+use std::process::Command;
+
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::{clock::Timestamp, terms::Terms};
-use tests::{Audit, Client, Deployment, Fault, Proxy, Service, Setup};
+use tests::{Audit, Client, Deployment, Fault, Proxy, Service, Setup, binary, unused_address};
 
 async fn deployment() -> Deployment {
     Deployment::start(Setup::default()).await
@@ -224,6 +226,29 @@ async fn internal_calls_are_not_on_the_public_port() {
     let deployment = deployment().await;
     let client = Client::of_one_origin(&deployment.stock[0].origin());
     assert_eq!(client.call(Method::POST, "/internal/reserve").await.status, 404);
+}
+
+/// Docker sets these in every container, where its own settings name a proxy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_the_environment_names_is_asked_for_nothing_of_our_own() {
+    let nobody = format!("http://{}", unused_address());
+    let proxies = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, nobody.clone()));
+    let mut setup = Setup::default();
+    setup.settings.extend(proxies.clone());
+    let deployment = Deployment::start(setup).await;
+    let client = &deployment.client;
+    let (user, item) = (client.user(1).await, client.item(1, 1).await);
+    let order = client.order(&user, &[(&item, 1)]).await;
+    assert_eq!(client.checkout(&order).await.status, 200);
+    for service in [&deployment.order[0], &deployment.stock[0], &deployment.payment[0]] {
+        let mut check = Command::new(binary(service.name()));
+        check
+            .arg("--check-health")
+            .env("LISTEN", service.public.to_string())
+            .envs(proxies.clone());
+        let checked = check.output().expect("the program runs");
+        assert!(checked.status.success(), "{checked:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
