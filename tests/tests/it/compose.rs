@@ -97,7 +97,7 @@ async fn kill(compose: &Compose, service: &str) {
 /// Waits until a hundred calls of each service in a row are answered by the replicas that are left.
 async fn leaves_rotation(compose: &Compose) {
     let client = compose.client();
-    let killed = tokio::time::Instant::now();
+    let gone = tokio::time::Instant::now();
     eventually("a hundred calls in a row", async || {
         for _ in 0..100 {
             for path in ["/stock/find/nobody", "/payment/find_user/nobody", "/orders/find/nobody"] {
@@ -108,7 +108,7 @@ async fn leaves_rotation(compose: &Compose) {
         Some(())
     })
     .await;
-    println!("  the dead replica was out of rotation within {:?}", killed.elapsed());
+    println!("  what is gone was out of rotation within {:?}", gone.elapsed());
 }
 
 /// Between order and stock nothing is paid meanwhile; between stock and its store nothing is found.

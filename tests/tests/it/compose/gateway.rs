@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tests::{Client, Compose, PATIENCE};
+use tokio::join;
 
 use crate::hostile::send_and_wait;
 
@@ -11,6 +12,8 @@ struct Case {
     status: u16,
     allow: Option<&'static str>,
     retry_after: Option<&'static str>,
+    /// The problem's kind, if it is more than the status says.
+    kind: Option<&'static str>,
 }
 
 impl Case {
@@ -20,6 +23,7 @@ impl Case {
             status,
             allow: None,
             retry_after: None,
+            kind: None,
         }
     }
 }
@@ -90,19 +94,34 @@ pub(super) async fn every_refusal_fits_the_documents(compose: &Compose) {
     println!("gateway: {} refusals of its own fit the documents", cases.len());
 }
 
-/// While no payment is there: only what may be repeated is said to be.
+/// While no payment is there, nothing was changed; while it stands still, only what may be repeated is said to be.
 pub(super) async fn nobody_is_told_to_repeat_what_may_have_happened(compose: &Compose) {
     let documents = documents(&compose.client()).await;
-    let unanswered = |line: &str, retry_after| Case {
+    let unanswered = |line: &str, kind, retry_after| Case {
+        kind: Some(kind),
         retry_after,
         ..Case::new(format!("{line} {REST}\r\n"), 503)
     };
+    let add = "POST /payment/add_funds/a/1";
+    let find = "GET /payment/find_user/a";
+
+    let containers = compose.containers("payment");
+    for container in &containers {
+        compose.pause(container, true);
+    }
+    let add_sent = unanswered(add, "outcome-unknown", None);
+    let find_sent = unanswered(find, "unavailable", Some("1"));
+    join!(
+        check(compose, &add_sent, &documents),
+        check(compose, &find_sent, &documents)
+    );
+    for container in &containers {
+        compose.pause(container, false);
+    }
+
     compose.kill_all("payment");
-    for case in [
-        unanswered("POST /payment/add_funds/a/1", None),
-        unanswered("GET /payment/find_user/a", Some("1")),
-    ] {
-        check(compose, &case, &documents).await;
+    for line in [add, find] {
+        check(compose, &unanswered(line, "unavailable", Some("1")), &documents).await;
     }
     compose.start_all("payment").await;
     println!("gateway: without a service, only what may be repeated has Retry-After");
@@ -136,6 +155,9 @@ async fn check(compose: &Compose, case: &Case, documents: &[Value]) {
     assert_eq!(header("retry-after"), case.retry_after, "{what}");
     let problem: Value = serde_json::from_str(body).unwrap_or_else(|error| unreachable!("{error}: {what}"));
     assert_eq!(problem["status"], case.status, "{what}");
+    if let Some(kind) = case.kind {
+        assert_eq!(problem["type"], format!("urn:holdfast:problem:{kind}"), "{what}");
+    }
     for document in documents {
         fits(&problem, &document["components"]["schemas"]["Problem"]);
     }

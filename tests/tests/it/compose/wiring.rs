@@ -3,6 +3,8 @@
 use futures::{StreamExt, stream};
 use tests::{Client, Compose, counted, eventually};
 
+use super::leaves_rotation;
+
 /// As many as the issue of one replica that stands still was seen with.
 const CHECKOUTS: usize = 400;
 const AT_ONCE: usize = 16;
@@ -89,7 +91,7 @@ async fn more_replicas_serve_more(compose: &Compose) {
         served(compose, "stock")
     );
     compose.scale("stock", 2);
-    compose.answers().await;
+    leaves_rotation(compose).await;
 }
 
 /// While order and stock cannot talk, no checkout is paid, and everybody is told so.
