@@ -3,6 +3,8 @@
 mod payload;
 mod problems;
 
+use std::sync::Arc;
+
 use poem_openapi::{
     OpenApi, OpenApiService, Tags,
     param::Path,
@@ -41,20 +43,20 @@ enum Tag {
 
 /// Serves the public operations.
 pub struct OrderApi {
-    orders: Orders,
+    orders: Arc<Orders>,
 }
 
 impl OrderApi {
     /// The operations of these orders.
     #[must_use]
-    pub fn new(orders: Orders) -> Self {
+    pub fn new(orders: Arc<Orders>) -> Self {
         Self { orders }
     }
 }
 
 /// The API with its documentation.
 #[must_use]
-pub fn service(orders: Orders) -> OpenApiService<OrderApi, ()> {
+pub fn service(orders: Arc<Orders>) -> OpenApiService<OrderApi, ()> {
     OpenApiService::new(OrderApi::new(orders), "Holdfast order", env!("CARGO_PKG_VERSION"))
         .description("Orders, and the checkout that settles them.")
 }

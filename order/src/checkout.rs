@@ -69,7 +69,7 @@ const FOLLOW: Backoff = Backoff {
 
 impl Orders {
     /// Checks an order out, or waits for the checkout that is under way.
-    pub async fn checkout(&self, order_id: &OrderId) -> Result<Checkout, EngineError> {
+    pub async fn checkout(self: &Arc<Self>, order_id: &OrderId) -> Result<Checkout, EngineError> {
         let until = Instant::now() + self.saga.client_patience();
         let checkout = match self.drivers.admit() {
             Some(place) => self.check_out(place, order_id, until).await?,
@@ -79,16 +79,23 @@ impl Orders {
         Ok(checkout)
     }
 
-    async fn check_out(&self, place: Place, order_id: &OrderId, until: Instant) -> Result<Checkout, EngineError> {
+    async fn check_out(
+        self: &Arc<Self>,
+        place: Place,
+        order_id: &OrderId,
+        until: Instant,
+    ) -> Result<Checkout, EngineError> {
         let has_begun = Arc::new(AtomicBool::new(false));
-        let attempt = self.clone().attempt(order_id.clone(), has_begun.clone());
+        // Boxed, since whatever is around it would move it.
+        let attempt = Box::pin(self.clone().attempt(order_id.clone(), has_begun.clone()));
         let attempt = CorrelationId::carried(attempt).instrument(tracing::Span::current());
         let attempt = self.drivers.spawn(place.clone(), attempt);
         match timeout_at(until, attempt).await {
             Ok(Ok(Some(attempt))) => match attempt? {
                 Attempt::Ended(checkout) => Ok(checkout),
                 Attempt::UnderWay(saga_id) => {
-                    let followed = timeout_at(until, self.follow(&saga_id)).await;
+                    // Boxed, since every checkout would have room for what hardly one does.
+                    let followed = timeout_at(until, Box::pin(self.follow(&saga_id))).await;
                     Ok(followed.unwrap_or(Checkout::Undecided))
                 }
             },
@@ -104,7 +111,7 @@ impl Orders {
     }
 
     /// Begins and drives a saga, and says so in between.
-    async fn attempt(self, order_id: OrderId, has_begun: Arc<AtomicBool>) -> Result<Attempt, EngineError> {
+    async fn attempt(self: Arc<Self>, order_id: OrderId, has_begun: Arc<AtomicBool>) -> Result<Attempt, EngineError> {
         let begin = Begin {
             keys: self.keys.saga(&order_id),
             has_room: !self.store.is_nearly_full() && self.room.admits(Instant::now()),
@@ -231,5 +238,15 @@ mod tests {
             let order = order(attempt, status);
             assert_eq!(ended(&order, first_is_paid), expected, "{order:?}");
         }
+    }
+
+    /// A future is made and moved for every call, with room for whatever it may wait for.
+    #[test]
+    fn what_hardly_any_call_waits_for_has_no_room_in_all_of_them() {
+        fn size<F>(_: impl FnOnce(&'static Arc<Orders>, &'static OrderId) -> F) -> usize {
+            size_of::<F>()
+        }
+        let sizes = [size(Orders::checkout), size(|orders, id| orders.find(id))];
+        assert!(sizes.iter().all(|bytes| *bytes < 1_024), "{sizes:?} bytes");
     }
 }

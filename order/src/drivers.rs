@@ -48,7 +48,8 @@ impl Drivers {
         place: Place,
         work: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<Option<T>> {
-        let stop = self.stop.clone();
+        // A child: what is polled with every step has its own lock, and not one that all drivers share.
+        let stop = self.stop.child_token();
         tokio::spawn(async move {
             let done = stop.run_until_cancelled(work).await;
             drop(place);

@@ -1,5 +1,7 @@
 //! What order does, for its HTTP side and for a process that embeds it.
 
+use std::sync::Arc;
+
 use shared::{
     amounts::Quantity,
     bulk::{self, Left, RecordCount},
@@ -28,7 +30,6 @@ use crate::{
 };
 
 /// The orders of a deployment, behind their engine, and the drivers of their sagas.
-#[derive(Clone)]
 pub struct Orders {
     pub(crate) engine: Engine,
     pub(crate) store: Store,
@@ -59,7 +60,7 @@ impl Orders {
         saga: SagaConfig,
         participants: Participants,
         stop: &CancellationToken,
-    ) -> Result<(Self, Lanes), StartError> {
+    ) -> Result<(Arc<Self>, Lanes), StartError> {
         let foundation = Foundation::start("order", store, engine, stop).await?;
         let orders = Self {
             engine: foundation.engine,
@@ -71,7 +72,7 @@ impl Orders {
             saga,
             metrics: OrderMetrics::new(),
         };
-        Ok((orders, foundation.lanes))
+        Ok((Arc::new(orders), foundation.lanes))
     }
 
     /// What the service needs in order to do its work.
@@ -93,7 +94,7 @@ impl Orders {
 
     /// What takes over sagas that nobody drives, and settles those that are paid.
     #[must_use]
-    pub fn recovery(&self) -> Recovery {
+    pub fn recovery(self: &Arc<Self>) -> Recovery {
         Recovery::of(self.clone())
     }
 

@@ -165,7 +165,7 @@ async fn run(
 }
 
 fn routes(
-    orders: Orders,
+    orders: Arc<Orders>,
     stock: Stock,
     payment: Payment,
     telemetry: Telemetry,

@@ -16,7 +16,7 @@ mod overdue;
 mod pages;
 mod settling;
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use shared::{backoff::Backoff, keys::Partition};
@@ -41,11 +41,11 @@ const REST: Backoff = Backoff {
 
 /// What takes over sagas that nobody drives, and settles those that are paid.
 pub struct Recovery {
-    orders: Orders,
+    orders: Arc<Orders>,
 }
 
 impl Recovery {
-    pub(crate) fn of(orders: Orders) -> Self {
+    pub(crate) fn of(orders: Arc<Orders>) -> Self {
         Self { orders }
     }
 
@@ -67,7 +67,7 @@ impl Recovery {
 }
 
 /// Keeps a worker at work: one that breaks is started again.
-async fn supervised<F>(orders: Orders, partition: Partition, work: impl Fn(Orders) -> F)
+async fn supervised<F>(orders: Arc<Orders>, partition: Partition, work: impl Fn(Arc<Orders>) -> F)
 where
     F: Future<Output = Infallible>,
 {

@@ -1,6 +1,6 @@
 //! Sagas that nobody drives any more.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use futures::{StreamExt, stream};
 use shared::{clock::Timestamp, ids::SagaId, keys::Partition, store::End};
@@ -16,7 +16,7 @@ use crate::{
 
 /// Takes over and drives the sagas of one partition whose leases are over.
 pub(super) struct Overdue {
-    orders: Orders,
+    orders: Arc<Orders>,
     pages: Pages,
     past: Place,
     future: Place,
@@ -31,7 +31,7 @@ enum Found {
 }
 
 impl Overdue {
-    pub(super) fn new(orders: Orders, partition: Partition) -> Self {
+    pub(super) fn new(orders: Arc<Orders>, partition: Partition) -> Self {
         Self {
             pages: Pages::new(orders.clone(), partition),
             orders,

@@ -1,6 +1,6 @@
 //! A partition's index of sagas, page by page.
 
-use std::{collections::HashSet, fmt, ops::RangeInclusive};
+use std::{collections::HashSet, fmt, ops::RangeInclusive, sync::Arc};
 
 use shared::{
     clock::Timestamp,
@@ -63,14 +63,14 @@ pub(super) struct Page {
 
 /// Reads a partition's index, and tells once of what cannot be read.
 pub(super) struct Pages {
-    orders: Orders,
+    orders: Arc<Orders>,
     inflight: IndexKey,
     told: HashSet<String>,
     fails: bool,
 }
 
 impl Pages {
-    pub(super) fn new(orders: Orders, partition: Partition) -> Self {
+    pub(super) fn new(orders: Arc<Orders>, partition: Partition) -> Self {
         Self {
             inflight: orders.keys.inflight(partition),
             orders,

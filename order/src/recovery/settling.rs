@@ -1,6 +1,6 @@
 //! Sagas that have been paid for so long that nobody asks for them any more.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use futures::{StreamExt, stream};
 use shared::{
@@ -18,14 +18,14 @@ use crate::{decide::Forget, record::Sale, service::Orders, standing::paid_up_to}
 
 /// Lets the participants forget the paid sagas of one partition, and then forgets them.
 pub(super) struct Settling {
-    orders: Orders,
+    orders: Arc<Orders>,
     partition: Partition,
     pages: Pages,
     place: Place,
 }
 
 impl Settling {
-    pub(super) fn new(orders: Orders, partition: Partition) -> Self {
+    pub(super) fn new(orders: Arc<Orders>, partition: Partition) -> Self {
         Self {
             pages: Pages::new(orders.clone(), partition),
             orders,

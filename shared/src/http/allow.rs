@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use futures::TryFutureExt;
 use poem::{Endpoint, Middleware, Request, http::StatusCode};
 use serde_json::Value;
 
@@ -81,10 +82,9 @@ pub(super) struct AllowEndpoint<E> {
 impl<E: Endpoint> Endpoint for AllowEndpoint<E> {
     type Output = E::Output;
 
-    async fn call(&self, request: Request) -> poem::Result<Self::Output> {
+    fn call(&self, request: Request) -> impl Future<Output = poem::Result<Self::Output>> + Send {
         let uri = request.uri().clone();
-        let answered = self.inner.call(request).await;
-        answered.map_err(|mut error| {
+        self.inner.call(request).map_err(move |mut error| {
             if error.status() == StatusCode::METHOD_NOT_ALLOWED {
                 let documented = self.paths.iter().find(|documented| documented.is(uri.path()));
                 // What is not in the document is there to be read: health, metrics, the document itself.

@@ -1,6 +1,7 @@
 //! How much a request's body may be. No public call has one: what is sent is read, within a bound, and dropped, so that the
 //! connection is fit for the next request. A gateway should have the same limit.
 
+use futures::future::Either;
 use poem::{Body, Endpoint, Middleware, Request, error::ReadBodyError};
 
 use super::problem::{BODY_TOO_LARGE, Problem};
@@ -26,13 +27,16 @@ pub(super) struct BodyLimitEndpoint<E> {
 impl<E: Endpoint> Endpoint for BodyLimitEndpoint<E> {
     type Output = E::Output;
 
-    async fn call(&self, mut request: Request) -> poem::Result<Self::Output> {
+    fn call(&self, mut request: Request) -> impl Future<Output = poem::Result<Self::Output>> + Send {
         let body = request.take_body();
-        if !body.is_empty() {
-            // Boxed, since its buffer of 4 kB would be a part of every call, and hardly one has a body.
-            Box::pin(read(body)).await?;
+        if body.is_empty() {
+            return Either::Left(self.inner.call(request));
         }
-        self.inner.call(request).await
+        // Boxed, since its buffer of 4 kB would be a part of every call, and hardly one has a body.
+        Either::Right(Box::pin(async {
+            read(body).await?;
+            self.inner.call(request).await
+        }))
     }
 }
 

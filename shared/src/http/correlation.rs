@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
+use futures::future::Either;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -36,18 +37,16 @@ impl CorrelationId {
     }
 
     /// Serves `work` under this id.
-    pub async fn scope<T>(self, work: impl Future<Output = T>) -> T {
-        CURRENT.scope(self, work).await
+    pub fn scope<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        CURRENT.scope(self, work)
     }
 
     /// Does `work`, in another task perhaps, under the id of the task that calls this.
     pub fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
-        let current = Self::current();
-        async move {
-            match current {
-                Some(id) => id.scope(work).await,
-                None => work.await,
-            }
+        // No async block: it would hold the work twice, as what it was given and as what it waits for.
+        match Self::current() {
+            Some(id) => Either::Left(id.scope(work)),
+            None => Either::Right(work),
         }
     }
 

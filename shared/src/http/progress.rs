@@ -4,7 +4,7 @@
 //! keeps its connection for later from one that has sent half a head.
 
 use std::{
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     sync::{
         Arc,
@@ -106,7 +106,8 @@ impl Drop for Serving<'_> {
     }
 }
 
-/// A socket that notes its progress.
+/// A socket that notes its progress. It offers no vectored writes: answers are small, and hyper then puts head and body into
+/// one buffer.
 pub(super) struct Watched {
     stream: TcpStream,
     progress: Arc<Progress>,
@@ -134,20 +135,6 @@ impl AsyncWrite for Watched {
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
         self.progress.has_written(self.progress.now());
         Poll::Ready(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices));
-        self.progress.has_written(self.progress.now());
-        Poll::Ready(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

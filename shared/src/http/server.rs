@@ -153,9 +153,12 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         let connection = self.http.serve_connection(io, service);
         tokio::pin!(connection);
         let mut look = interval(LOOK);
+        // A child: what is polled with every byte has its own lock, and not one that all connections share.
+        let closing = closing.child_token();
         let mut is_closing = false;
         loop {
             tokio::select! {
+                biased;
                 ended = &mut connection => {
                     if let Err(error) = ended {
                         tracing::debug!(%remote, %error, "a connection has ended");

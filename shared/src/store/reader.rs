@@ -90,8 +90,8 @@ impl Reader {
         F: Future<Output = Result<T, RedisError>>,
     {
         let line = self.line();
-        let answer = question(line.client.clone());
-        tokio::pin!(answer);
+        // Boxed: fred's futures are large, and each that waits for this one would hold and move it.
+        let mut answer = Box::pin(question(line.client.clone()));
         if let Ok(answer) = tokio::time::timeout(self.patience(), &mut answer).await {
             return answer;
         }
