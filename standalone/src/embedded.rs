@@ -5,18 +5,19 @@ use std::time::Duration;
 use futures::FutureExt;
 use order::participants::{Asking, Payment, Stock};
 use shared::{
+    coalesce::CallError,
     engine::EngineError,
     protocol::{
         Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reply, Reserve, ReserveAnswer,
         SettleCharge, SettlePieces, Settled,
     },
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// Stock beside order.
 pub(crate) struct EmbeddedStock {
     pub(crate) stock: stock::Stock,
-    /// How long one call may wait for room in a full queue.
+    /// How long one call may take.
     pub(crate) timeout: Duration,
 }
 
@@ -41,7 +42,7 @@ impl Stock for EmbeddedStock {
 /// Payment beside order.
 pub(crate) struct EmbeddedPayment {
     pub(crate) payment: payment::Payment,
-    /// How long one call may wait for room in a full queue.
+    /// How long one call may take.
     pub(crate) timeout: Duration,
 }
 
@@ -59,13 +60,19 @@ impl Payment for EmbeddedPayment {
     }
 }
 
-/// Makes a call. No timer bounds it: nothing is on its way between two processes here, and the engine and the reader
-/// answer within bounds of their own.
+/// Makes a call that is bounded as a request's calls are.
 fn asked<'a, A, F>(timeout: Duration, call: impl FnOnce(Instant) -> F) -> Asking<'a, A>
 where
     A: Send + 'a,
     F: Future<Output = Result<A, EngineError>> + Send + 'a,
 {
-    let answer = call(Instant::now() + timeout);
-    async { Reply::from(answer.await).into_answer() }.boxed()
+    let until = Instant::now() + timeout;
+    let answer = timeout_at(until, call(until));
+    async {
+        match answer.await {
+            Ok(answer) => Reply::from(answer).into_answer(),
+            Err(_) => Err(CallError::Failed("not done in time".into())),
+        }
+    }
+    .boxed()
 }
