@@ -101,7 +101,7 @@ async fn check<S: Side>(
         return Ok(());
     }
     // The record may have been made after the records were read. Then whatever is on it came later, too.
-    if source.survey.kind(&key).await? != "none" {
+    if source.scanner.kind(&key).await? != "none" {
         return Ok(());
     }
     for (hold_key, hold) in &account.holds {

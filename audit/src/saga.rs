@@ -7,12 +7,9 @@ use std::{
     time::Duration,
 };
 
+use domain::{OrderId, SagaId, Timestamp};
 use order::{keys::Keys, record::Order, standing::Standing};
 use serde::Serialize;
-use shared::{
-    clock::Timestamp,
-    ids::{OrderId, SagaId},
-};
 
 use self::judge::{Sales, Stage, Suspicion, judge, sales_of, stage};
 use crate::{
@@ -243,7 +240,7 @@ impl<'a> SagaAudit<'a> {
 
     async fn score(&self, saga_id: &SagaId) -> anyhow::Result<Option<f64>> {
         let members = [self.member(saga_id)];
-        let scores = self.sources.order.survey.scores(&members).await?;
+        let scores = self.sources.order.scanner.scores(&members).await?;
         Ok(scores.into_iter().flatten().next())
     }
 
@@ -254,7 +251,7 @@ impl<'a> SagaAudit<'a> {
     ) -> anyhow::Result<BTreeMap<SagaId, Standing>> {
         let saga_ids: BTreeSet<&SagaId> = saga_ids.collect();
         let members: Vec<_> = saga_ids.iter().map(|saga_id| self.member(saga_id)).collect();
-        let scores = self.sources.order.survey.scores(&members).await?;
+        let scores = self.sources.order.scanner.scores(&members).await?;
         let standing = |(saga_id, score): (&SagaId, Option<f64>)| Some((saga_id.clone(), Standing::of(score?)));
         Ok(saga_ids.into_iter().zip(scores).filter_map(standing).collect())
     }
@@ -269,13 +266,13 @@ impl<'a> SagaAudit<'a> {
     /// Whether the saga was paid and its order set back.
     async fn is_sold(&self, saga_id: &SagaId) -> anyhow::Result<bool> {
         let name = self.orders.sale(saga_id).name().to_string();
-        let values = self.sources.order.survey.read(vec![name]).await?;
+        let values = self.sources.order.scanner.read(vec![name]).await?;
         Ok(values.into_iter().flatten().next().is_some())
     }
 
     async fn read_order(&self, order_id: &OrderId) -> anyhow::Result<Option<Order>> {
         let name = self.orders.order(order_id).name().to_string();
-        let values = self.sources.order.survey.read(vec![name]).await?;
+        let values = self.sources.order.scanner.read(vec![name]).await?;
         // One that cannot be read any more is the next audit's finding.
         Ok(values
             .into_iter()
@@ -319,7 +316,7 @@ async fn confirm<S: Side>(
         .iter()
         .map(|suspicion| S::hold_key(&source.partitions, suspicion.saga_id(), suspicion.id()))
         .collect();
-    let values = source.survey.read(keys.clone()).await?;
+    let values = source.scanner.read(keys.clone()).await?;
     for ((suspicion, key), value) in suspicions.iter().zip(keys).zip(values) {
         let standing = standings.get(suspicion.saga_id()).copied();
         // One that cannot be read is a finding of the sweep.

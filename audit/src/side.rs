@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use domain::SagaId;
+use engine::keys::Partitions;
 use order::record::Sale;
+use saga::Line;
 use serde::{Serialize, de::DeserializeOwned};
-use shared::{ids::SagaId, keys::Partitions, protocol::Line};
 
 /// One side of every saga.
 pub(crate) trait Side {

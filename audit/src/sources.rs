@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use shared::{
+use engine::{
     keys::Partitions,
-    store::{Store, StoreConfig, redacted},
-    survey::Survey,
+    store::{Store, StoreConfig, redacted, scan::Scanner},
 };
 
 /// Where the stores are.
@@ -60,7 +59,7 @@ impl Addresses {
 
 /// One service's store.
 pub(crate) struct Source {
-    pub(crate) survey: Survey,
+    pub(crate) scanner: Scanner,
     pub(crate) partitions: Partitions,
 }
 
@@ -89,9 +88,9 @@ impl Sources {
     /// Which runs of the servers answer.
     pub(crate) async fn runs(&self) -> anyhow::Result<[String; 3]> {
         Ok([
-            self.order.survey.run_id().await?,
-            self.stock.survey.run_id().await?,
-            self.payment.survey.run_id().await?,
+            self.order.scanner.run_id().await?,
+            self.stock.scanner.run_id().await?,
+            self.payment.scanner.run_id().await?,
         ])
     }
 }
@@ -108,15 +107,15 @@ impl Source {
             !store.is_clustered(),
             "a scan of a Redis Cluster is not supported; audit single servers"
         );
-        let survey = store.survey();
-        let claim = survey.claim().await?.context("it is not a store of Holdfast")?;
+        let scanner = store.scanner();
+        let claim = scanner.claim().await?.context("it is not a store of Holdfast")?;
         let partitions = claim
             .strip_prefix(service)
             .and_then(|rest| rest.strip_prefix(" with ")?.strip_suffix(" partitions"))
             .and_then(|count| count.parse().ok())
             .with_context(|| format!("it says that it is the store of {claim}"))?;
         Ok(Self {
-            survey,
+            scanner,
             partitions: Partitions::new(partitions)?,
         })
     }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use domain::{OrderId, SagaId};
+use engine::{
+    keys::ParsedName,
+    store::scan::{Expiry, START},
+};
 use order::record::{Order, Sale};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use shared::{
-    ids::{OrderId, SagaId},
-    keys::ParsedName,
-    survey::{Expiry, START},
-};
 
 use crate::{
     finding::{Findings, Kind},
@@ -76,7 +76,7 @@ pub(crate) async fn sweep_side<S: Swept>(
 ) -> anyhow::Result<()> {
     let mut from = Some(START.to_owned());
     while let Some(cursor) = from {
-        let page = source.survey.keys(&format!("{}:*", S::RECORD), &cursor).await?;
+        let page = source.scanner.keys(&format!("{}:*", S::RECORD), &cursor).await?;
         for stored in read_page::<S::Record>(source, page.entries, findings).await? {
             let id = ParsedName::of(&stored.name)
                 .and_then(|name| name.id)
@@ -93,7 +93,7 @@ pub(crate) async fn sweep_side<S: Swept>(
     }
     let mut from = Some(START.to_owned());
     while let Some(cursor) = from {
-        let page = source.survey.keys("*", &cursor).await?;
+        let page = source.scanner.keys("*", &cursor).await?;
         let known = ["fence", "events", "turn"];
         let holds = keys_of_kind(
             "hold",
@@ -127,14 +127,14 @@ pub(crate) async fn sweep_orders(
     let keys = order::keys::Keys::new(source.partitions.clone());
     for partition in source.partitions.all() {
         let index = keys.inflight(partition);
-        let kind = source.survey.kind(index.name()).await?;
+        let kind = source.scanner.kind(index.name()).await?;
         if kind != "zset" && kind != "none" {
             findings.add(Kind::Unreadable, &**index.name(), format!("is a {kind}, not an index"))?;
             continue;
         }
         let mut from = Some(START.to_owned());
         while let Some(cursor) = from {
-            let page = source.survey.members(index.name(), &cursor).await?;
+            let page = source.scanner.members(index.name(), &cursor).await?;
             for (member, score) in page.entries {
                 match member.parse::<SagaId>() {
                     Ok(saga_id) if keys.inflight(source.partitions.of(saga_id.order.as_str())) == index => {
@@ -158,7 +158,7 @@ pub(crate) async fn sweep_orders(
     }
     let mut from = Some(START.to_owned());
     while let Some(cursor) = from {
-        let page = source.survey.keys("*", &cursor).await?;
+        let page = source.scanner.keys("*", &cursor).await?;
         let orders = keys_of_kind(
             "order",
             &["sale", "inflight", "fence", "events", "turn"],
@@ -190,7 +190,7 @@ async fn sweep_sales(
 ) -> anyhow::Result<()> {
     let mut from = Some(START.to_owned());
     while let Some(cursor) = from {
-        let page = source.survey.keys("sale:*", &cursor).await?;
+        let page = source.scanner.keys("sale:*", &cursor).await?;
         for stored in read_page::<Sale>(source, page.entries, findings).await? {
             let id = ParsedName::of(&stored.name)
                 .and_then(|name| name.id)
@@ -224,8 +224,8 @@ async fn read_page<R: DeserializeOwned>(
     names: Vec<String>,
     findings: &mut Findings,
 ) -> anyhow::Result<Vec<Stored<R>>> {
-    let expiries = source.survey.expiries(&names).await?;
-    let values = source.survey.read(names.clone()).await?;
+    let expiries = source.scanner.expiries(&names).await?;
+    let values = source.scanner.read(names.clone()).await?;
     let mut records = Vec::with_capacity(names.len());
     for ((name, expiry), value) in names.into_iter().zip(expiries).zip(values) {
         if let Some(bytes) = value {
@@ -234,7 +234,7 @@ async fn read_page<R: DeserializeOwned>(
                 Err(error) => findings.add(Kind::Unreadable, name, error.to_string())?,
             }
         } else {
-            let kind = source.survey.kind(&name).await?;
+            let kind = source.scanner.kind(&name).await?;
             // What is gone has expired since the scan named it.
             if kind != "none" && kind != "string" {
                 findings.add(Kind::Unreadable, name, format!("is a {kind}, not a record"))?;
@@ -293,7 +293,7 @@ async fn check_hold_expiry<S: Side>(
         State::Held(_) => would_expire(stored, findings),
         // It may have become what it is after it was asked how long it stays.
         State::Tombstone if stored.expiry == Expiry::Never => {
-            let now = source.survey.expiries(std::slice::from_ref(&stored.name)).await?;
+            let now = source.scanner.expiries(std::slice::from_ref(&stored.name)).await?;
             if now == [Expiry::Never] {
                 findings.add(Kind::NeverExpires, &*stored.name, "is finished, and stays for ever")?;
             }

@@ -5,17 +5,14 @@ mod problems;
 
 use std::sync::Arc;
 
+use domain::{Credits, ItemId, OrderId, UserId};
+use engine::bulk::RecordCount;
 use poem_openapi::{
     OpenApi, OpenApiService, Tags,
     param::Path,
     payload::{Json, PlainText},
 };
-use shared::{
-    amounts::Credits,
-    bulk::{BatchInit, RecordCount},
-    http::{OVERFLOW, Problem, Refused},
-    ids::{ItemId, OrderId, UserId},
-};
+use web::{BatchInit, OVERFLOW, Param, Problem, Refused};
 
 use self::{
     payload::{CreatedOrder, FoundOrder, Pieces},
@@ -70,9 +67,9 @@ impl OrderApi {
     async fn create(
         &self,
         /// Who will pay.
-        user_id: Path<UserId>,
+        user_id: Path<Param<UserId>>,
     ) -> Answer<Json<CreatedOrder>, CreateProblems> {
-        let order_id = self.orders.create(user_id.0).await?.to_string();
+        let order_id = self.orders.create(user_id.0.get()).await?.to_string();
         Ok(Json(CreatedOrder { order_id }))
     }
 
@@ -81,7 +78,7 @@ impl OrderApi {
     async fn find(
         &self,
         /// The order's id.
-        order_id: Path<OrderId>,
+        order_id: Path<Param<OrderId>>,
     ) -> Answer<Json<FoundOrder>, FindProblems> {
         let order = self
             .orders
@@ -103,15 +100,16 @@ impl OrderApi {
     async fn add_item(
         &self,
         /// The order's id.
-        order_id: Path<OrderId>,
+        order_id: Path<Param<OrderId>>,
         /// The item's id.
-        item_id: Path<ItemId>,
+        item_id: Path<Param<ItemId>>,
         /// How many pieces of it.
-        quantity: Path<Pieces>,
+        quantity: Path<Param<Pieces>>,
     ) -> Answer<PlainText<String>, AddItemProblems> {
+        let item_id = item_id.0.get();
         match self
             .orders
-            .add_item(&order_id, item_id.0.clone(), quantity.get())
+            .add_item(&order_id, item_id.clone(), quantity.0.get().get())
             .await?
         {
             Added::Decided(AddItemOutcome::Added { total }) => {
@@ -135,7 +133,7 @@ impl OrderApi {
     async fn checkout(
         &self,
         /// The order's id.
-        order_id: Path<OrderId>,
+        order_id: Path<Param<OrderId>>,
     ) -> Answer<PlainText<String>, CheckoutProblems> {
         match self.orders.checkout(&order_id).await.map_err(checkout_failed)? {
             Checkout::Paid => Ok(PlainText(format!("order {} is paid", *order_id))),
@@ -155,17 +153,21 @@ impl OrderApi {
     async fn batch_init(
         &self,
         /// How many orders.
-        n: Path<RecordCount>,
+        n: Path<Param<RecordCount>>,
         /// Among how many items, from "0", to choose.
-        n_items: Path<Choices>,
+        n_items: Path<Param<Choices>>,
         /// Among how many users, from "0", to choose.
-        n_users: Path<Choices>,
+        n_users: Path<Param<Choices>>,
         /// What each item costs, in the smallest unit of the currency.
-        item_price: Path<Credits>,
+        item_price: Path<Param<Credits>>,
     ) -> Answer<Json<BatchInit>, BatchInitProblems> {
-        let orders = RandomOrders::new(n_items.0, n_users.0, item_price.0)
+        let orders = RandomOrders::new(n_items.0.get(), n_users.0.get(), item_price.0.get())
             .map_err(|error| Problem::new(&OVERFLOW, error.to_string()))?;
-        let left = self.orders.init(n.0, orders).await?;
-        Ok(Json(left.answer("orders", (&ORDERS_BUSY, "are being checked out"))?))
+        let undone = self.orders.init(n.0.get(), orders).await?;
+        Ok(Json(BatchInit::from_undone(
+            undone,
+            "orders",
+            (&ORDERS_BUSY, "are being checked out"),
+        )?))
     }
 }

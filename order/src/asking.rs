@@ -6,7 +6,7 @@
 
 use std::{fmt, time::Duration};
 
-use shared::backoff::Backoff;
+use domain::Backoff;
 use tokio::time::Instant;
 
 const BACKOFF: Backoff = Backoff {

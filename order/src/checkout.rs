@@ -17,12 +17,8 @@ use std::{
     time::Duration,
 };
 
-use shared::{
-    backoff::Backoff,
-    engine::EngineError,
-    http::CorrelationId,
-    ids::{OrderId, SagaId},
-};
+use domain::{Backoff, CorrelationId, OrderId, SagaId};
+use engine::EngineError;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
@@ -196,7 +192,7 @@ impl OrderMetrics {
 
 #[cfg(test)]
 mod tests {
-    use shared::{clock::Timestamp, ids::UserId};
+    use domain::{Timestamp, UserId};
 
     use super::*;
     use crate::record::Drive;

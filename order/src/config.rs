@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use shared::terms::{BadTerms, Terms};
+use saga::{BadTerms, Terms};
 
 use crate::lease::Leases;
 

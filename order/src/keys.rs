@@ -1,9 +1,7 @@
 //! Where order's records live.
 
-use shared::{
-    ids::{OrderId, SagaId},
-    keys::{IndexKey, Key, Partition, Partitions, StreamKey},
-};
+use domain::{OrderId, SagaId};
+use engine::keys::{IndexKey, Key, Partition, Partitions, StreamKey};
 
 use crate::record::{Order, Sale};
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! api (HTTP)  ->  service, checkout  ─┬─>  saga  ->  decide (pure)  over  record, keys
-//!                 recovery           ─┘     │  └─ shared::engine commits
+//!                 recovery           ─┘     │  └─ engine commits
 //!                                           └─ participants: stock and payment
 //! ```
 

@@ -6,15 +6,13 @@ use clap::Parser;
 use order::{
     Orders, api,
     config::SagaConfig,
-    participants::{HttpPayment, HttpStock, Participants, Replicas},
+    participants::{HttpPayment, HttpStock, Participants},
 };
-use shared::{
-    config::{ServerConfig, ServiceConfig, require},
-    http::public_routes,
-    service::{check_health, finish, serve, unless_stopped},
-    shutdown,
-    telemetry::Telemetry,
+use process::{
+    ServerConfig, ServiceConfig, Telemetry, check_health, finish, public_routes, require, serve, shutdown,
+    unless_stopped,
 };
+use saga::client::Replicas;
 
 /// Holdfast's order service: orders, and the checkout that settles them.
 #[derive(Debug, Parser)]

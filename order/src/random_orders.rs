@@ -2,15 +2,12 @@
 
 use std::str::FromStr;
 
+use domain::{Credits, ItemId, OrderId, Quantity, UserId, whole_number};
+use engine::bulk::MAX_RECORDS;
 use poem_openapi::registry::MetaSchema;
 use rand::RngExt;
-use shared::{
-    amounts::{Credits, Quantity, whole_number},
-    bulk::MAX_RECORDS,
-    ids::{ItemId, OrderId, UserId},
-    parameter,
-    protocol::Line,
-};
+use saga::Line;
+use web::{Parameter, whole_numbers};
 
 use crate::decide::NewOrder;
 
@@ -44,14 +41,11 @@ impl FromStr for Choices {
     }
 }
 
-parameter!(
-    Choices,
-    MetaSchema {
-        minimum: Some(1.0),
-        maximum: Some(MAX_RECORDS.into()),
-        ..MetaSchema::new_with_format("integer", "int32")
+impl Parameter for Choices {
+    fn schema() -> MetaSchema {
+        whole_numbers("int32", 1, Some(MAX_RECORDS))
     }
-);
+}
 
 /// The pieces of an order cost more than can be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

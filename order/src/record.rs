@@ -1,12 +1,8 @@
 //! The order as it is stored.
 
+use domain::{Credits, ItemId, OrderId, Quantity, SagaId, Timestamp, UserId};
+use saga::{Fingerprint, Line};
 use serde::{Deserialize, Serialize};
-use shared::{
-    amounts::{Credits, Quantity},
-    clock::Timestamp,
-    ids::{ItemId, OrderId, SagaId, UserId},
-    protocol::{Fingerprint, Line},
-};
 
 /// The most lines that an order may have.
 pub const MAX_LINES: usize = 500;

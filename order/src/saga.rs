@@ -15,18 +15,17 @@
 
 use std::panic::AssertUnwindSafe;
 
+use engine::{Command, EngineError};
 use futures::FutureExt;
-use shared::{
-    coalesce::CallError,
-    engine::{Command, EngineError},
-    protocol::{Charge, ChargeAnswer, Refund, Release, Reserve, ReserveAnswer},
+use saga::{
+    Charge, ChargeAnswer, Refund, Release, Reserve, ReserveAnswer,
+    client::{Answering, CallError},
 };
 use tokio::time::Instant;
 
 use crate::{
     asking::{Asked, ask},
     decide::{Cancel, CancelOutcome, Course, Finish, FinishOutcome, Saga, Verdict},
-    participants::Asking,
     record::Rejection,
     service::Orders,
 };
@@ -149,7 +148,7 @@ impl Orders {
 }
 
 /// Calls a participant. Whatever kept an answer away may pass.
-pub(crate) async fn call<'a, A>(until: Instant, call: impl Fn() -> Asking<'a, A>) -> Result<Asked<A>, CallError> {
+pub(crate) async fn call<'a, A>(until: Instant, call: impl Fn() -> Answering<'a, A>) -> Result<Asked<A>, CallError> {
     ask(until, call, |_| true).await
 }
 

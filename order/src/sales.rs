@@ -1,7 +1,8 @@
 //! What paid sagas have sold, wherever it is written: an order tells what its last saga sold, until somebody sets it
 //! back; then the sale has a record of its own.
 
-use shared::{engine::EngineError, ids::SagaId};
+use domain::SagaId;
+use engine::store::ReadError;
 
 use crate::{
     record::{Order, Sale},
@@ -13,8 +14,8 @@ impl Orders {
     /// then has left the record of its sale.
     ///
     /// # Errors
-    /// As [`Store::read`](shared::store::Store::read).
-    pub(crate) async fn sale(&self, saga_id: &SagaId, order: &Order) -> Result<Option<Sale>, EngineError> {
+    /// As [`Store::read`](engine::store::Store::read).
+    pub(crate) async fn sale(&self, saga_id: &SagaId, order: &Order) -> Result<Option<Sale>, ReadError> {
         if is_under_way(saga_id, order) {
             return Ok(None);
         }
@@ -27,12 +28,12 @@ impl Orders {
     /// What each of these sagas of one partition has sold, likewise. Each that cannot be read is an error of its own.
     ///
     /// # Errors
-    /// [`EngineError::Unavailable`] within the command timeout.
+    /// [`ReadError::Unavailable`] within the command timeout.
     pub(crate) async fn sales(
         &self,
         sagas: &[(&SagaId, Option<&Order>)],
-    ) -> Result<Vec<Result<Option<Sale>, EngineError>>, EngineError> {
-        let mut sales: Vec<Result<Option<Sale>, EngineError>> = sagas
+    ) -> Result<Vec<Result<Option<Sale>, ReadError>>, ReadError> {
+        let mut sales: Vec<Result<Option<Sale>, ReadError>> = sagas
             .iter()
             .map(|(saga_id, order)| Ok(order.and_then(|order| order.sale(saga_id.attempt))))
             .collect();

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use shared::{
-    amounts::Quantity,
-    bulk::{self, Left, RecordCount},
-    engine::{Engine, EngineConfig, EngineError, Lanes},
-    http::{Trouble, Vitals},
-    ids::{ItemId, OrderId, UserId},
-    protocol::{Line, Quote, QuoteAnswer},
-    service::{Foundation, StartError},
+use domain::{ItemId, OrderId, Quantity, UserId};
+use engine::{
+    Engine, EngineConfig, EngineError, Lanes,
+    bulk::{self, RecordCount, Undone},
     store::{Store, StoreConfig},
 };
+use process::{Foundation, StartError, Trouble, Vitals};
+use saga::{Line, Quote, QuoteAnswer};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +109,8 @@ impl Orders {
     pub async fn find(&self, order_id: &OrderId) -> Result<Option<Order>, EngineError> {
         let order = self.keys.order(order_id);
         let found = timeout(self.saga.client_patience(), self.store.read(&order)).await;
-        found.unwrap_or_else(|_| Err(EngineError::Unavailable("a client's patience is over".into())))
+        let found = found.map_err(|_| EngineError::Unavailable("a client's patience is over".into()))?;
+        Ok(found?)
     }
 
     /// Adds a line at the present price.
@@ -148,7 +147,7 @@ impl Orders {
     }
 
     /// Creates random orders "0" to "count - 1". Those that are being checked out stay as they were.
-    pub async fn init(&self, count: RecordCount, orders: RandomOrders) -> Result<Left, EngineError> {
+    pub async fn init(&self, count: RecordCount, orders: RandomOrders) -> Result<Undone, EngineError> {
         self.store.admit()?;
         let init = |partition, numbers: &[u32]| Init {
             keys: self.keys.clone(),

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use shared::clock::Timestamp;
+use domain::Timestamp;
 
 /// Where a saga in the index stands.
 ///

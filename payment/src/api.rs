@@ -1,18 +1,17 @@
 //! The public operations of payment: parse, call, answer.
 
+use domain::{Credits, UserId};
+use engine::bulk::RecordCount;
 use poem_openapi::{
     Object, OpenApi, OpenApiService, Tags,
     param::Path,
     payload::{Json, PlainText},
     types::Example,
 };
-use shared::{
-    amounts::Credits,
-    bulk::{BatchInit, RecordCount},
+use saga::{INSUFFICIENT_CREDIT, UNKNOWN_USER};
+use web::{
+    BatchInit, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Param, Problem, Refused, STORE_FULL,
     catalogue,
-    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Problem, Refused, STORE_FULL},
-    ids::UserId,
-    protocol::{INSUFFICIENT_CREDIT, UNKNOWN_USER},
 };
 
 use crate::{
@@ -115,7 +114,7 @@ impl PaymentApi {
     async fn find_user(
         &self,
         /// The user's id.
-        user_id: Path<UserId>,
+        user_id: Path<Param<UserId>>,
     ) -> Answer<Json<FoundUser>, FindProblems> {
         let account = self.payment.find(&user_id).await?.ok_or_else(|| unknown(&user_id))?;
         let user_id = user_id.to_string();
@@ -134,11 +133,11 @@ impl PaymentApi {
     async fn add_funds(
         &self,
         /// The user's id.
-        user_id: Path<UserId>,
+        user_id: Path<Param<UserId>>,
         /// How much is added, in the smallest unit of the currency.
-        amount: Path<Credits>,
+        amount: Path<Param<Credits>>,
     ) -> Answer<PlainText<String>, AddFundsProblems> {
-        match self.payment.add_funds(&user_id, amount.0).await? {
+        match self.payment.add_funds(&user_id, amount.0.get()).await? {
             AddFundsOutcome::Added { credit } => Ok(now_credit(&user_id, credit)),
             AddFundsOutcome::UnknownUser => Err(unknown(&user_id).into()),
             AddFundsOutcome::Overflow => {
@@ -155,11 +154,11 @@ impl PaymentApi {
     async fn pay(
         &self,
         /// The user's id.
-        user_id: Path<UserId>,
+        user_id: Path<Param<UserId>>,
         /// How much is taken, in the smallest unit of the currency.
-        amount: Path<Credits>,
+        amount: Path<Param<Credits>>,
     ) -> Answer<PlainText<String>, PayProblems> {
-        match self.payment.pay(&user_id, amount.0).await? {
+        match self.payment.pay(&user_id, amount.0.get()).await? {
             PayOutcome::Paid { credit } => Ok(now_credit(&user_id, credit)),
             PayOutcome::UnknownUser => Err(unknown(&user_id).into()),
             PayOutcome::InsufficientCredit { credit } => {
@@ -180,13 +179,13 @@ impl PaymentApi {
     async fn batch_init(
         &self,
         /// How many users.
-        n: Path<RecordCount>,
+        n: Path<Param<RecordCount>>,
         /// How much credit each will have, in the smallest unit of the currency.
-        starting_money: Path<Credits>,
+        starting_money: Path<Param<Credits>>,
     ) -> Answer<Json<BatchInit>, BatchInitProblems> {
-        let left = self.payment.init(n.0, starting_money.0).await?;
+        let undone = self.payment.init(n.0.get(), starting_money.0.get()).await?;
         let why = "cannot have so much credit besides what they spent";
-        Ok(Json(left.answer("users", (&OVERFLOW, why))?))
+        Ok(Json(BatchInit::from_undone(undone, "users", (&OVERFLOW, why))?))
     }
 }
 

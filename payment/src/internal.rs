@@ -1,25 +1,16 @@
 //! What the checkout asks of payment. Served on a port of its own, which no gateway routes.
 
 use poem::Route;
-use shared::{
-    http::InternalRoutes,
-    protocol::{CHARGE_PATH, REFUND_PATH, SETTLE_PATH},
-};
+use saga::{Charge, Refund, SettleCharge, server::InternalRoutes};
 
 use crate::Payment;
 
 /// The internal routes.
 #[must_use]
 pub fn routes(payment: &Payment) -> Route {
-    InternalRoutes::new(payment.terms())
-        .with(CHARGE_PATH, payment, |payment: Payment, call, until| async move {
-            payment.charge(call, until).await
-        })
-        .with(REFUND_PATH, payment, |payment: Payment, call, until| async move {
-            payment.refund(call, until).await
-        })
-        .with(SETTLE_PATH, payment, |payment: Payment, call, _| async move {
-            payment.settle(call).await
-        })
+    InternalRoutes::new(payment.clone(), payment.terms())
+        .with(|payment: Payment, call: Charge, until| async move { payment.charge(call, until).await })
+        .with(|payment: Payment, call: Refund, until| async move { payment.refund(call, until).await })
+        .with(|payment: Payment, call: SettleCharge, _| async move { payment.settle(call).await })
         .into_routes()
 }

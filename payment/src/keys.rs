@@ -1,9 +1,7 @@
 //! Where payment's records live.
 
-use shared::{
-    ids::{SagaId, UserId},
-    keys::{Key, Partitions},
-};
+use domain::{SagaId, UserId};
+use engine::keys::{Key, Partitions};
 
 use crate::record::{Account, Hold};
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! api, internal (HTTP)  ->  service  ->  decide (pure)  over  record, keys
-//!                              └─ shared::engine commits
+//!                              └─ engine commits
 //! ```
 
 pub mod api;

@@ -2,14 +2,12 @@
 
 use clap::Parser;
 use payment::{Payment, api, internal};
-use shared::{
-    config::{InternalConfig, ServerConfig, ServiceConfig, require},
-    http::{AllowedOrigins, public_routes},
-    service::{check_health, finish, serve, unless_stopped},
-    shutdown,
-    telemetry::Telemetry,
-    terms::Terms,
+use process::{
+    InternalConfig, ServerConfig, ServiceConfig, Telemetry, check_health, finish, public_routes, require, serve,
+    shutdown, unless_stopped,
 };
+use saga::Terms;
+use web::AllowedOrigins;
 
 /// Holdfast's payment service: users, their credit, and what sagas took of it.
 #[derive(Debug, Parser)]

@@ -1,7 +1,8 @@
 //! The accounts as they are stored.
 
+use domain::Credits;
+use saga::Fingerprint;
 use serde::{Deserialize, Serialize};
-use shared::{amounts::Credits, protocol::Fingerprint};
 
 /// A user's account.
 ///

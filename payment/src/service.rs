@@ -1,17 +1,14 @@
 //! What payment does, for its HTTP side and for a process that embeds it.
 
-use metrics::counter;
-use shared::{
-    amounts::Credits,
-    bulk::{self, Left, RecordCount},
-    engine::{Engine, EngineConfig, EngineError, Lanes},
-    http::{Trouble, Vitals},
-    ids::UserId,
-    protocol::{Charge, ChargeAnswer, Refund, Refunded, SAGA_MISMATCHES, SettleCharge, Settled},
-    service::{Foundation, StartError},
+use domain::{Credits, UserId};
+use engine::{
+    Engine, EngineConfig, EngineError, Lanes,
+    bulk::{self, RecordCount, Undone},
     store::{Store, StoreConfig},
-    terms::Terms,
 };
+use metrics::counter;
+use process::{Foundation, StartError, Trouble, Vitals};
+use saga::{Charge, ChargeAnswer, Refund, Refunded, SAGA_MISMATCHES, SettleCharge, Settled, Terms};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -76,7 +73,7 @@ impl Payment {
 
     /// The user's account, where there is one.
     pub async fn find(&self, user_id: &UserId) -> Result<Option<Account>, EngineError> {
-        self.store.read(&self.keys.account(user_id)).await
+        Ok(self.store.read(&self.keys.account(user_id)).await?)
     }
 
     /// Adds to a user's credit.
@@ -94,7 +91,7 @@ impl Payment {
 
     /// Opens the accounts of the users "0" to "count - 1", or sets them to this credit. An account whose sum would be too
     /// large stays as it was.
-    pub async fn init(&self, count: RecordCount, credit: Credits) -> Result<Left, EngineError> {
+    pub async fn init(&self, count: RecordCount, credit: Credits) -> Result<Undone, EngineError> {
         self.store.admit()?;
         let init = |partition, numbers: &[u32]| Init {
             partition,

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
+use engine::EngineError;
 use futures::FutureExt;
-use order::participants::{Asking, Payment, Stock};
-use shared::{
-    coalesce::CallError,
-    engine::EngineError,
-    protocol::{
-        Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reply, Reserve, ReserveAnswer,
-        SettleCharge, SettlePieces, Settled,
-    },
+use order::participants::{Payment, Stock};
+use saga::{
+    Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reply, Reserve, ReserveAnswer,
+    SettleCharge, SettlePieces, Settled,
+    client::{Answering, CallError},
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -22,19 +20,19 @@ pub(crate) struct EmbeddedStock {
 }
 
 impl Stock for EmbeddedStock {
-    fn reserve(&self, reserve: Reserve) -> Asking<'_, ReserveAnswer> {
+    fn reserve(&self, reserve: Reserve) -> Answering<'_, ReserveAnswer> {
         asked(self.timeout, |until| self.stock.reserve(reserve, until))
     }
 
-    fn release(&self, release: Release) -> Asking<'_, Released> {
+    fn release(&self, release: Release) -> Answering<'_, Released> {
         asked(self.timeout, |until| self.stock.release(release, until))
     }
 
-    fn settle(&self, settle: SettlePieces) -> Asking<'_, Settled> {
+    fn settle(&self, settle: SettlePieces) -> Answering<'_, Settled> {
         asked(self.timeout, |_| self.stock.settle(settle))
     }
 
-    fn quote(&self, quote: Quote) -> Asking<'_, QuoteAnswer> {
+    fn quote(&self, quote: Quote) -> Answering<'_, QuoteAnswer> {
         asked(self.timeout, |_| self.stock.quote(quote))
     }
 }
@@ -47,21 +45,21 @@ pub(crate) struct EmbeddedPayment {
 }
 
 impl Payment for EmbeddedPayment {
-    fn charge(&self, charge: Charge) -> Asking<'_, ChargeAnswer> {
+    fn charge(&self, charge: Charge) -> Answering<'_, ChargeAnswer> {
         asked(self.timeout, |until| self.payment.charge(charge, until))
     }
 
-    fn refund(&self, refund: Refund) -> Asking<'_, Refunded> {
+    fn refund(&self, refund: Refund) -> Answering<'_, Refunded> {
         asked(self.timeout, |until| self.payment.refund(refund, until))
     }
 
-    fn settle(&self, settle: SettleCharge) -> Asking<'_, Settled> {
+    fn settle(&self, settle: SettleCharge) -> Answering<'_, Settled> {
         asked(self.timeout, |_| self.payment.settle(settle))
     }
 }
 
 /// Makes a call that is bounded as a request's calls are.
-fn asked<'a, A, F>(timeout: Duration, call: impl FnOnce(Instant) -> F) -> Asking<'a, A>
+fn asked<'a, A, F>(timeout: Duration, call: impl FnOnce(Instant) -> F) -> Answering<'a, A>
 where
     A: Send + 'a,
     F: Future<Output = Result<A, EngineError>> + Send + 'a,

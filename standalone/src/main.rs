@@ -6,18 +6,14 @@ mod redis;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Parser;
+use engine::{EngineConfig, store::StoreConfig};
 use order::{Orders, api::OrderApi, config::SagaConfig, participants::Participants};
 use payment::{Payment, api::PaymentApi};
 use poem::{Route, endpoint::make_sync, web::Html};
 use poem_openapi::OpenApiService;
-use shared::{
-    config::{ServerConfig, check_times, require},
-    engine::EngineConfig,
-    http::{Bound, Trouble, Vitals, public_routes},
-    service::{finish, unless_stopped},
-    shutdown,
-    store::StoreConfig,
-    telemetry::{Telemetry, TelemetryConfig},
+use process::{
+    Bound, ServerConfig, Telemetry, TelemetryConfig, Trouble, Vitals, check_times, finish, public_routes, require,
+    shutdown, unless_stopped,
 };
 use stock::{Stock, api::StockApi};
 use tokio_util::sync::CancellationToken;

@@ -1,18 +1,17 @@
 //! The public operations of stock: parse, call, answer.
 
+use domain::{Credits, ItemId, Quantity};
+use engine::bulk::RecordCount;
 use poem_openapi::{
     Object, OpenApi, OpenApiService, Tags,
     param::Path,
     payload::{Json, PlainText},
     types::Example,
 };
-use shared::{
-    amounts::{Credits, Quantity},
-    bulk::{BatchInit, RecordCount},
+use saga::{OUT_OF_STOCK, UNKNOWN_ITEM};
+use web::{
+    BatchInit, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Param, Problem, Refused, STORE_FULL,
     catalogue,
-    http::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Problem, Refused, STORE_FULL},
-    ids::ItemId,
-    protocol::{OUT_OF_STOCK, UNKNOWN_ITEM},
 };
 
 use crate::{
@@ -108,9 +107,9 @@ impl StockApi {
     async fn create(
         &self,
         /// What one piece costs, in the smallest unit of the currency.
-        price: Path<Credits>,
+        price: Path<Param<Credits>>,
     ) -> Answer<Json<CreatedItem>, CreateProblems> {
-        let item_id = self.stock.create(price.0).await?;
+        let item_id = self.stock.create(price.0.get()).await?;
         Ok(Json(CreatedItem {
             item_id: item_id.to_string(),
         }))
@@ -121,7 +120,7 @@ impl StockApi {
     async fn find(
         &self,
         /// The item's id.
-        item_id: Path<ItemId>,
+        item_id: Path<Param<ItemId>>,
     ) -> Answer<Json<FoundItem>, FindProblems> {
         let item = self.stock.find(&item_id).await?.ok_or_else(|| unknown(&item_id))?;
         Ok(Json(FoundItem {
@@ -135,11 +134,11 @@ impl StockApi {
     async fn add(
         &self,
         /// The item's id.
-        item_id: Path<ItemId>,
+        item_id: Path<Param<ItemId>>,
         /// How many pieces come in.
-        amount: Path<Quantity>,
+        amount: Path<Param<Quantity>>,
     ) -> Answer<PlainText<String>, AddProblems> {
-        match self.stock.add(&item_id, amount.0).await? {
+        match self.stock.add(&item_id, amount.0.get()).await? {
             AddOutcome::Added { stock } => Ok(now_in_stock(&item_id, stock)),
             AddOutcome::UnknownItem => Err(unknown(&item_id).into()),
             AddOutcome::Overflow => Err(Problem::new(
@@ -161,11 +160,11 @@ impl StockApi {
     async fn subtract(
         &self,
         /// The item's id.
-        item_id: Path<ItemId>,
+        item_id: Path<Param<ItemId>>,
         /// How many pieces go out.
-        amount: Path<Quantity>,
+        amount: Path<Param<Quantity>>,
     ) -> Answer<PlainText<String>, SubtractProblems> {
-        match self.stock.subtract(&item_id, amount.0).await? {
+        match self.stock.subtract(&item_id, amount.0.get()).await? {
             SubtractOutcome::Subtracted { stock } => Ok(now_in_stock(&item_id, stock)),
             SubtractOutcome::UnknownItem => Err(unknown(&item_id).into()),
             SubtractOutcome::OutOfStock { left } => Err(Problem::new(
@@ -187,15 +186,18 @@ impl StockApi {
     async fn batch_init(
         &self,
         /// How many items.
-        n: Path<RecordCount>,
+        n: Path<Param<RecordCount>>,
         /// How many pieces each will have.
-        starting_stock: Path<Quantity>,
+        starting_stock: Path<Param<Quantity>>,
         /// What one piece of each costs, in the smallest unit of the currency.
-        item_price: Path<Credits>,
+        item_price: Path<Param<Credits>>,
     ) -> Answer<Json<BatchInit>, BatchInitProblems> {
-        let left = self.stock.init(n.0, starting_stock.0, item_price.0).await?;
+        let undone = self
+            .stock
+            .init(n.0.get(), starting_stock.0.get(), item_price.0.get())
+            .await?;
         let why = "cannot have so many pieces besides those that were sold";
-        Ok(Json(left.answer("items", (&OVERFLOW, why))?))
+        Ok(Json(BatchInit::from_undone(undone, "items", (&OVERFLOW, why))?))
     }
 }
 

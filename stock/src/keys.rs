@@ -1,9 +1,7 @@
 //! Where stock's records live.
 
-use shared::{
-    ids::{ItemId, SagaId},
-    keys::{Key, Partition, Partitions},
-};
+use domain::{ItemId, SagaId};
+use engine::keys::{Key, Partition, Partitions};
 
 use crate::record::{Hold, Item};
 

@@ -1,15 +1,13 @@
 //! The stock service as a process of its own.
 
 use clap::Parser;
-use shared::{
-    config::{InternalConfig, ServerConfig, ServiceConfig, require},
-    http::{AllowedOrigins, public_routes},
-    service::{check_health, finish, serve, unless_stopped},
-    shutdown,
-    telemetry::Telemetry,
-    terms::Terms,
+use process::{
+    InternalConfig, ServerConfig, ServiceConfig, Telemetry, check_health, finish, public_routes, require, serve,
+    shutdown, unless_stopped,
 };
+use saga::Terms;
 use stock::{Stock, api, internal};
+use web::AllowedOrigins;
 
 /// Holdfast's stock service: items, their pieces, and what sagas hold of them.
 #[derive(Debug, Parser)]

@@ -1,10 +1,8 @@
 //! The stock as it is stored.
 
+use domain::{Credits, Quantity};
+use saga::Fingerprint;
 use serde::{Deserialize, Serialize};
-use shared::{
-    amounts::{Credits, Quantity},
-    protocol::Fingerprint,
-};
 
 /// An item's counters.
 ///

@@ -2,23 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use domain::{Credits, ItemId, Quantity, SagaId, Timestamp};
+use engine::{
+    Engine, EngineConfig, EngineError, Lanes,
+    bulk::{self, RecordCount, Undone},
+    keys::Partition,
+    store::{Store, StoreConfig},
+};
 use futures::future::try_join_all;
 use metrics::counter;
-use shared::{
-    amounts::{Credits, Quantity},
-    bulk::{self, Left, RecordCount},
-    clock::Timestamp,
-    engine::{Engine, EngineConfig, EngineError, Lanes},
-    http::{Trouble, Vitals},
-    ids::{ItemId, SagaId},
-    keys::Partition,
-    protocol::{
-        Fingerprint, Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SAGA_MISMATCHES, SettlePieces,
-        Settled,
-    },
-    service::{Foundation, StartError},
-    store::{Store, StoreConfig},
-    terms::Terms,
+use process::{Foundation, StartError, Trouble, Vitals};
+use saga::{
+    Fingerprint, Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SAGA_MISMATCHES, SettlePieces, Settled,
+    Terms,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -95,7 +91,7 @@ impl Stock {
 
     /// The item, where there is one.
     pub async fn find(&self, item_id: &ItemId) -> Result<Option<Item>, EngineError> {
-        self.store.read(&self.keys.item(item_id)).await
+        Ok(self.store.read(&self.keys.item(item_id)).await?)
     }
 
     /// Puts pieces into the stock.
@@ -113,7 +109,7 @@ impl Stock {
 
     /// Creates the items "0" to "count - 1", or sets them to this stock and price. An item whose sum would be too large
     /// stays as it was.
-    pub async fn init(&self, count: RecordCount, stock: Quantity, price: Credits) -> Result<Left, EngineError> {
+    pub async fn init(&self, count: RecordCount, stock: Quantity, price: Credits) -> Result<Undone, EngineError> {
         self.store.admit()?;
         let init = |partition, numbers: &[u32]| Init {
             partition,

@@ -1,5 +1,5 @@
-use shared::{
-    engine::{Command, Touches, View},
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition, Partitions},
 };
 

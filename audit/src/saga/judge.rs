@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::{OrderId, SagaId};
 use order::record::{Order, Sale};
-use shared::ids::{OrderId, SagaId};
 
 use super::wanted;
 use crate::{

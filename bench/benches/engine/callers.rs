@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shared::keys::Key;
+use engine::keys::Key;
 use tokio::task::JoinSet;
 
 use crate::counters::Counters;

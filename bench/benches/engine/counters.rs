@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use fred::{clients::Client, interfaces::KeysInterface};
-use shared::{
-    engine::EngineConfig,
+use engine::{
+    EngineConfig,
     keys::{Key, Partitions},
 };
+use fred::{clients::Client, interfaces::KeysInterface};
 
 /// How many counters one command sets or reads where all of them are set or read.
 const CHUNK: usize = 1_000;

@@ -1,7 +1,7 @@
 //! Group commit: Holdfast's own engine.
 
-use shared::{
-    engine::{Command, Engine, EngineConfig, Touches, View},
+use engine::{
+    Command, Engine, EngineConfig, Touches, View,
     keys::{Key, Partition},
     store::{Store, StoreConfig},
 };

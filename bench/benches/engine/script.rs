@@ -1,7 +1,7 @@
 //! A Lua script for each operation: Redis runs it as one step, so nothing has to be watched.
 
+use engine::keys::Key;
 use fred::{clients::Client, interfaces::LuaInterface};
-use shared::keys::Key;
 
 use crate::{callers::Way, redis::RedisServer};
 

@@ -2,13 +2,13 @@
 
 use anyhow::Context;
 use deadpool::unmanaged::Pool;
+use engine::keys::Key;
 use fred::{
     clients::Client,
     interfaces::{KeysInterface, TransactionInterface},
     types::Value,
 };
 use futures::future::try_join_all;
-use shared::keys::Key;
 
 use crate::{callers::Way, redis::RedisServer};
 

@@ -2,13 +2,14 @@
 
 use std::{borrow::Cow, str::FromStr};
 
+use domain::{OrderId, Quantity};
 use poem_openapi::{
     Object,
     registry::{MetaSchema, MetaSchemaRef},
     types::{Example, ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
 };
 use serde_json::{Value, json};
-use shared::{amounts::Quantity, ids::OrderId, parameter};
+use web::{Parameter, whole_numbers};
 
 use crate::record::{Order, Status};
 
@@ -147,13 +148,11 @@ impl FromStr for Pieces {
     }
 }
 
-parameter!(
-    Pieces,
-    MetaSchema {
-        minimum: Some(1.0),
-        ..MetaSchema::new_with_format("integer", "int64")
+impl Parameter for Pieces {
+    fn schema() -> MetaSchema {
+        whole_numbers("int64", 1, None)
     }
-);
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,14 +1,11 @@
 //! What order may refuse, in its answers' words.
 
-use shared::{
-    catalogue,
-    engine::EngineError,
-    http::{
-        MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PARTLY_BROKEN, PARTLY_DONE, Problem, ProblemKind, STORE_FULL,
-        UNAVAILABLE,
-    },
-    ids::{ItemId, OrderId},
-    protocol::{INSUFFICIENT_CREDIT, OUT_OF_STOCK, UNKNOWN_ITEM, UNKNOWN_USER},
+use domain::{ItemId, OrderId};
+use engine::EngineError;
+use saga::{INSUFFICIENT_CREDIT, OUT_OF_STOCK, UNKNOWN_ITEM, UNKNOWN_USER};
+use web::{
+    MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PARTLY_BROKEN, PARTLY_DONE, Problem, ProblemKind, STORE_FULL,
+    UNAVAILABLE, catalogue,
 };
 
 use crate::{

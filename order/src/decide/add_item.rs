@@ -1,9 +1,9 @@
-use shared::{
-    amounts::{Credits, Quantity},
-    engine::{Command, Touches, View},
+use domain::{Credits, Quantity};
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition},
-    protocol::Line,
 };
+use saga::Line;
 
 use crate::record::{MAX_LINES, Order, Status};
 

@@ -1,11 +1,6 @@
-use shared::{
-    amounts::Credits,
-    clock::Timestamp,
-    engine::{Command, Touches, View},
-    ids::{SagaId, UserId},
-    keys::Partition,
-    protocol::{Fingerprint, Line},
-};
+use domain::{Credits, SagaId, Timestamp, UserId};
+use engine::{Command, Touches, View, keys::Partition};
+use saga::{Fingerprint, Line};
 
 use crate::{
     keys::SagaKeys,

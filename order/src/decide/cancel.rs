@@ -1,9 +1,6 @@
-use shared::{
-    engine::{Command, Touches, View},
-    ids::SagaId,
-    keys::Partition,
-    protocol::Fingerprint,
-};
+use domain::SagaId;
+use engine::{Command, Touches, View, keys::Partition};
+use saga::Fingerprint;
 
 use crate::{
     keys::SagaKeys,

@@ -1,6 +1,6 @@
-use shared::{
-    engine::{Command, Touches, View},
-    ids::UserId,
+use domain::UserId;
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition},
 };
 

@@ -1,12 +1,7 @@
+use domain::{Credits, OrderId, SagaId, UserId};
+use engine::{Command, Touches, View, events::envelope, keys::Partition};
+use saga::Fingerprint;
 use serde::Serialize;
-use shared::{
-    amounts::Credits,
-    engine::{Command, Touches, View},
-    events::envelope,
-    ids::{OrderId, SagaId, UserId},
-    keys::Partition,
-    protocol::Fingerprint,
-};
 
 use crate::{
     keys::SagaKeys,

@@ -1,6 +1,6 @@
-use shared::{
-    engine::{Command, Touches, View},
-    ids::SagaId,
+use domain::SagaId;
+use engine::{
+    Command, Touches, View,
     keys::{IndexKey, Partition},
 };
 

@@ -1,10 +1,6 @@
-use shared::{
-    amounts::Credits,
-    engine::{Command, Touches, View},
-    ids::{OrderId, SagaId, UserId},
-    keys::Partition,
-    protocol::Line,
-};
+use domain::{Credits, OrderId, SagaId, UserId};
+use engine::{Command, Touches, View, keys::Partition};
+use saga::Line;
 
 use crate::{
     keys::Keys,

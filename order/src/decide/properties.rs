@@ -2,15 +2,10 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use domain::{Credits, ItemId, OrderId, Quantity, SagaId, Timestamp, UserId};
+use engine::{Command, Simulation, keys::Partitions};
 use proptest::{collection::vec, prelude::*};
-use shared::{
-    amounts::{Credits, Quantity},
-    clock::Timestamp,
-    engine::{Command, Simulation},
-    ids::{ItemId, OrderId, SagaId, UserId},
-    keys::Partitions,
-    protocol::Line,
-};
+use saga::Line;
 
 use super::{
     AddItem, AddItemOutcome, Begin, BeginOutcome, Cancel, CancelOutcome, Course, Create, Finish, FinishOutcome, Forget,

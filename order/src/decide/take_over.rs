@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use shared::{
-    clock::Timestamp,
-    engine::{Command, Touches, View},
-    ids::SagaId,
+use domain::{SagaId, Timestamp};
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition},
 };
 

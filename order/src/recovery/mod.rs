@@ -18,8 +18,9 @@ mod settling;
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use domain::Backoff;
+use engine::keys::Partition;
 use futures::FutureExt;
-use shared::{backoff::Backoff, keys::Partition};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 

@@ -2,8 +2,9 @@
 
 use std::{convert::Infallible, sync::Arc};
 
+use domain::{SagaId, Timestamp};
+use engine::{keys::Partition, store::End};
 use futures::{StreamExt, stream};
-use shared::{clock::Timestamp, ids::SagaId, keys::Partition, store::End};
 use tokio::time::timeout;
 
 use super::pages::{Page, Pages, Place, Rest};

@@ -2,10 +2,9 @@
 
 use std::{collections::HashSet, fmt, ops::RangeInclusive, sync::Arc};
 
-use shared::{
-    clock::Timestamp,
-    engine::EngineError,
-    ids::SagaId,
+use domain::{SagaId, Timestamp};
+use engine::{
+    EngineError,
     keys::{IndexKey, Partition},
     store::End,
 };

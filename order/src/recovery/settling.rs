@@ -2,15 +2,10 @@
 
 use std::{convert::Infallible, sync::Arc};
 
+use domain::{SagaId, Timestamp};
+use engine::{EngineError, keys::Partition, store::End};
 use futures::{StreamExt, stream};
-use shared::{
-    clock::Timestamp,
-    engine::EngineError,
-    ids::SagaId,
-    keys::Partition,
-    protocol::{SettleCharge, SettlePieces},
-    store::End,
-};
+use saga::{SettleCharge, SettlePieces};
 use tokio::time::timeout;
 
 use super::pages::{Entry, Pages, Place, Rest};

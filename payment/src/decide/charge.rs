@@ -1,13 +1,11 @@
 use std::ops::RangeInclusive;
 
-use shared::{
-    amounts::Credits,
-    clock::Timestamp,
-    engine::{Command, Touches, View},
+use domain::{Credits, Timestamp};
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition},
-    protocol::{ChargeAnswer, Fingerprint},
-    terms::Terms,
 };
+use saga::{ChargeAnswer, Fingerprint, Terms};
 
 use crate::record::{Account, Hold};
 

@@ -1,6 +1,6 @@
-use shared::{
-    amounts::Credits,
-    engine::{Command, Touches, View},
+use domain::Credits;
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition},
 };
 

@@ -2,16 +2,10 @@
 
 use std::collections::HashMap;
 
+use domain::{Credits, SagaId, Timestamp, UserId};
+use engine::{Simulation, keys::Partitions};
 use proptest::{collection::vec, prelude::*};
-use shared::{
-    amounts::Credits,
-    clock::Timestamp,
-    engine::Simulation,
-    ids::{SagaId, UserId},
-    keys::Partitions,
-    protocol::{ChargeAnswer, Fingerprint},
-    terms::Terms,
-};
+use saga::{ChargeAnswer, Fingerprint, Terms};
 
 use super::{AddFunds, AddFundsOutcome, ChargeAccount, Create, Init, Pay, RefundAccount};
 use crate::{

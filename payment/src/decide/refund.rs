@@ -1,13 +1,11 @@
 use std::ops::RangeInclusive;
 
-use shared::{
-    amounts::Credits,
-    clock::Timestamp,
-    engine::{Command, Touches, View},
+use domain::{Credits, Timestamp};
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition},
-    protocol::{Fingerprint, Refunded},
-    terms::Terms,
 };
+use saga::{Fingerprint, Refunded, Terms};
 
 use crate::record::{Account, Hold, Span};
 

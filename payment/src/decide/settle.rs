@@ -1,12 +1,11 @@
 use std::ops::RangeInclusive;
 
-use shared::{
-    clock::Timestamp,
-    engine::{Command, Touches, View},
+use domain::Timestamp;
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition},
-    protocol::Settled,
-    terms::Terms,
 };
+use saga::{Settled, Terms};
 
 use crate::record::Hold;
 

@@ -9,10 +9,9 @@ mod talk;
 
 use std::path::Path;
 
-use shared::http::Trouble;
+use process::Trouble;
 
 use self::server::RedisServer;
-
 pub(crate) use self::{
     folder::lock,
     program::{Fsync, ensure_installed},

@@ -8,7 +8,8 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use shared::{backoff::Backoff, http::Trouble};
+use domain::Backoff;
+use process::Trouble;
 use tokio::{
     process::Child,
     time::{Instant, sleep, timeout},

@@ -1,6 +1,6 @@
-use shared::{
-    amounts::Quantity,
-    engine::{Command, Touches, View},
+use domain::Quantity;
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition},
 };
 

@@ -1,6 +1,6 @@
-use shared::{
-    amounts::{Credits, Quantity},
-    engine::{Command, Touches, View},
+use domain::{Credits, Quantity};
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition},
 };
 

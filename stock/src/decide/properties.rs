@@ -2,16 +2,10 @@
 
 use std::collections::HashMap;
 
+use domain::{Credits, ItemId, Quantity, SagaId, Timestamp, UserId};
+use engine::{Simulation, keys::Partitions};
 use proptest::{collection::vec, prelude::*};
-use shared::{
-    amounts::{Credits, Quantity},
-    clock::Timestamp,
-    engine::Simulation,
-    ids::{ItemId, SagaId, UserId},
-    keys::Partitions,
-    protocol::{Fingerprint, Released, ReserveAnswer},
-    terms::Terms,
-};
+use saga::{Fingerprint, Released, ReserveAnswer, Terms};
 
 use super::{Add, AddOutcome, Claim, Create, Init, ReleaseItems, ReserveClaims, Subtract, first_refusal};
 use crate::{

@@ -1,13 +1,11 @@
 use std::ops::RangeInclusive;
 
-use shared::{
-    amounts::Quantity,
-    clock::Timestamp,
-    engine::{Command, Touches, View},
+use domain::{Quantity, Timestamp};
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition},
-    protocol::{Fingerprint, Released},
-    terms::Terms,
 };
+use saga::{Fingerprint, Released, Terms};
 
 use crate::record::{Hold, Item, Span};
 

@@ -1,14 +1,11 @@
 use std::ops::RangeInclusive;
 
-use shared::{
-    amounts::Quantity,
-    clock::Timestamp,
-    engine::{Command, Touches, View},
-    ids::ItemId,
+use domain::{ItemId, Quantity, Timestamp};
+use engine::{
+    Command, Touches, View,
     keys::{Key, Partition},
-    protocol::{Fingerprint, ReserveAnswer},
-    terms::Terms,
 };
+use saga::{Fingerprint, ReserveAnswer, Terms};
 
 use crate::record::{Hold, Item};
 

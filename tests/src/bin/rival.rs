@@ -1,8 +1,8 @@
 //! A process that adds 1 to a counter many times through lanes of its own, for tests of rivalry.
 
 use clap::Parser;
-use shared::{
-    engine::{Engine, EngineConfig, EngineError},
+use engine::{
+    Engine, EngineConfig, EngineError,
     keys::Partitions,
     store::{Store, StoreConfig},
 };

@@ -153,9 +153,9 @@ impl Run {
         for buyer in buyers {
             buyer.await.expect("a buyer goes on whatever happens");
         }
-        let mut found = self.system.survey().await;
+        let mut found = self.system.restart_ended().await;
         self.system.heal().await;
-        found.extend(self.system.survey().await);
+        found.extend(self.system.restart_ended().await);
         let rest = SAGA_DEADLINE + RECOVERED_WITHIN;
         found.extend(until(&self.system, "unfinished", rest, |audit| audit.under_way).await);
         found.extend(off(&self.system.audit().await));
@@ -187,7 +187,7 @@ impl Run {
         found.extend(until(&self.system, "not settled", SETTLED_WITHIN, |audit| audit.in_flight).await);
         found.extend(off(&self.system.audit().await));
         // Nobody may have died since the faults were over.
-        found.extend(self.system.survey().await);
+        found.extend(self.system.restart_ended().await);
         found
     }
 }

@@ -111,7 +111,7 @@ impl System {
     }
 
     /// Notes every process that has ended by itself, starts it again, and returns all that was noted.
-    pub(super) async fn survey(&self) -> Vec<String> {
+    pub(super) async fn restart_ended(&self) -> Vec<String> {
         for (part, servers) in &self.parts {
             let mut redis = servers.redis.lock().await;
             let ended = redis.has_ended();

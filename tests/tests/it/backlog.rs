@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use engine::keys::Partitions;
 use futures::future::join_all;
-use shared::keys::Partitions;
 use tests::{Audit, Client, Deployment, Setup, eventually, let_an_hour_pass};
 
 /// More than one look at an index reads.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use domain::Timestamp;
 use serde_json::json;
-use shared::clock::Timestamp;
 use tests::{Audit, Client, Clock, Deployment, Service, Setup, eventually, let_an_hour_pass};
 
 use crate::records::fingerprint;

@@ -2,13 +2,13 @@
 
 use std::{process::Command as Program, time::Duration};
 
-use futures::future::join_all;
-use serde_json::json;
-use shared::{
-    engine::{Command, Engine, EngineConfig, EngineError, Lanes, Touches, View},
+use engine::{
+    Command, Engine, EngineConfig, EngineError, Lanes, Touches, View,
     keys::{IndexKey, Key, Partition, Partitions, StreamKey},
     store::{End, Store, StoreConfig, StoreError},
 };
+use futures::future::join_all;
+use serde_json::json;
 use tests::{Increment, Process, RedisServer, binary, eventually};
 
 pub(crate) fn partitions() -> Partitions {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use engine::{Engine, EngineConfig, EngineError};
 use futures::future::join_all;
-use shared::engine::{Engine, EngineConfig, EngineError};
 use tests::{Fault, Increment, Proxy, RedisServer, eventually};
 
 use super::engine::{Tell, counter, partitions, start};

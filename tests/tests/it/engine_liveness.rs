@@ -2,14 +2,14 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use futures::future::join_all;
-use serde::{Deserialize, Serialize, Serializer};
-use shared::{
-    clock::Timestamp,
-    engine::{Ailment, Command, Engine, EngineConfig, EngineError, Lanes, Touches, View},
+use domain::Timestamp;
+use engine::{
+    Ailment, Command, Engine, EngineConfig, EngineError, Lanes, Touches, View,
     keys::{Key, Partition},
     store::{Store, StoreConfig},
 };
+use futures::future::join_all;
+use serde::{Deserialize, Serialize, Serializer};
 use tests::{Fault, Increment, Proxy, RedisServer, eventually};
 use tokio::time::Instant;
 

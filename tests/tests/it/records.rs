@@ -1,13 +1,9 @@
 //! What the records say in the long run: names that come twice, refusals that are repeated, sales of orders that are
 //! set back, and what it costs to audit them.
 
+use domain::{Credits, Timestamp, UserId};
+use saga::{Fingerprint, Line};
 use serde_json::{Value, json};
-use shared::{
-    amounts::Credits,
-    clock::Timestamp,
-    ids::UserId,
-    protocol::{Fingerprint, Line},
-};
 use tests::{Audit, Deployment, RedisServer, Service, Setup, eventually, let_an_hour_pass};
 
 async fn key(redis: &RedisServer, pattern: &str) -> String {

@@ -2,10 +2,11 @@
 
 use std::process::Command;
 
+use domain::Timestamp;
 use futures::future::join_all;
 use reqwest::Method;
+use saga::Terms;
 use serde_json::{Value, json};
-use shared::{clock::Timestamp, terms::Terms};
 use tests::{Audit, Client, Deployment, Fault, Proxy, Service, Setup, binary, unused_address};
 
 async fn deployment() -> Deployment {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use shared::store::{Store, StoreConfig, StoreError};
+use engine::store::{Store, StoreConfig, StoreError};
 use tests::{Deployment, Increment, RedisServer, Setup, eventually, unused_address};
 use tokio::{
     io::{copy, copy_bidirectional, sink},
@@ -78,10 +78,10 @@ async fn reads_go_on_within_two_timeouts_when_open_connections_fall_silent() {
         while store.read(increment.key()).await.is_err() {
             assert!(silent.elapsed() < 2 * timeout, "reads did not heal");
         }
-        let survey = store.survey();
+        let scanner = store.scanner();
         relay.silence();
-        let page = survey.keys("*", shared::survey::START).await;
-        assert_eq!(page.expect("a survey asks once more").entries.len(), 1);
+        let page = scanner.keys("*", engine::store::scan::START).await;
+        assert_eq!(page.expect("a scanner asks once more").entries.len(), 1);
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::{collections::HashMap, fs, process::Command as Program};
 
-use shared::{
-    engine::{Engine, EngineConfig, EngineError, Lanes},
-    store::Store,
-};
+use engine::{Engine, EngineConfig, EngineError, Lanes, store::Store};
 use tempfile::TempDir;
 use tests::{Increment, Process, RedisServer, eventually, unused_address};
 

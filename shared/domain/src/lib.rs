@@ -1,0 +1,19 @@
+//! The words of Holdfast as types: ids, amounts, points in time, and the id that ties a request's traces together.
+//!
+//! Each is checked where it is made, so whoever holds one need not check it again.
+
+mod amounts;
+mod backoff;
+#[cfg(feature = "clock-faults")]
+pub mod clock_faults;
+mod correlation;
+mod ids;
+mod timestamp;
+
+pub use self::{
+    amounts::{BadAmount, Credits, Quantity, whole_number},
+    backoff::Backoff,
+    correlation::{CORRELATION_HEADER, CorrelationId},
+    ids::{BadId, BadSagaId, ID_PATTERN, ItemId, MAX_ID_LENGTH, OrderId, SagaId, UserId},
+    timestamp::Timestamp,
+};

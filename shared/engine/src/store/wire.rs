@@ -1,0 +1,256 @@
+//! One connection to one redis-server, and the bytes on it.
+//!
+//! fred carries everything else. A lane speaks for itself, because fred 10.1 writes to the socket once for each command
+//! of a transaction: measured, 12.6 writes a batch, and a redis-server woken for each. Here all that a batch asks goes
+//! out in one write, and its answers are read until they are complete.
+//!
+//! Source: <https://redis.io/docs/latest/develop/reference/protocol-spec/> (RESP2)
+
+use bytes::BytesMut;
+use redis_protocol::{
+    error::RedisProtocolError,
+    resp2::{decode::decode_bytes_mut, types::BytesFrame},
+};
+use socket2::{SockRef, TcpKeepalive};
+use std::{io, path::Path, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpStream, UnixStream},
+};
+
+/// What Redis answers to one command.
+pub(crate) type Reply = BytesFrame;
+
+/// What Redis says is wrong, where an answer is an error.
+pub(crate) fn error(reply: &Reply) -> Option<&str> {
+    match reply {
+        Reply::Error(cause) => Some(cause),
+        _ => None,
+    }
+}
+
+/// How long a connection may be silent before the system asks whether the other side is still there.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// How much is read at once, at least: a batch's records in few reads.
+const READ: usize = 64 * 1024;
+
+/// Nothing more can be learned on this connection.
+///
+/// What was sent may have been done. The connection must not be used any more: a late answer would be taken for the
+/// answer to something else.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    #[error("Redis did not answer within {0:?}")]
+    Timeout(Duration),
+    #[error("Redis closed the connection")]
+    Closed,
+    #[error("the connection to Redis broke: {0}")]
+    Broken(#[from] io::Error),
+    #[error("Redis does not speak its protocol: {0}")]
+    Garbled(#[from] RedisProtocolError),
+    #[error("Redis sent what nobody had asked for")]
+    Unasked,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// A connection that never reconnects and never repeats anything.
+pub(crate) struct Wire {
+    stream: Box<dyn Stream>,
+    timeout: Duration,
+    outgoing: Vec<u8>,
+    /// How many commands are in `outgoing`.
+    asked: usize,
+    is_asking: bool,
+    in_transaction: bool,
+    /// Which of them are ASKING, whose answers are nobody's.
+    unheard: Vec<usize>,
+    incoming: BytesMut,
+}
+
+impl Wire {
+    /// Over TCP.
+    pub(crate) async fn over_tcp(host: &str, port: u16, timeout: Duration) -> Result<Self, WireError> {
+        let stream = within(timeout, TcpStream::connect((host, port))).await?;
+        // A batch is one write; to wait for more to send would only be late.
+        stream.set_nodelay(true)?;
+        find_out_when_gone(&stream, timeout)?;
+        Ok(Self::on(stream, timeout))
+    }
+
+    /// Over a socket in the file system.
+    pub(crate) async fn over_unix(path: &Path, timeout: Duration) -> Result<Self, WireError> {
+        let stream = within(timeout, UnixStream::connect(path)).await?;
+        Ok(Self::on(stream, timeout))
+    }
+
+    fn on(stream: impl Stream + 'static, timeout: Duration) -> Self {
+        Self {
+            stream: Box::new(stream),
+            timeout,
+            outgoing: Vec::new(),
+            asked: 0,
+            is_asking: false,
+            in_transaction: false,
+            unheard: Vec::new(),
+            incoming: BytesMut::new(),
+        }
+    }
+
+    /// Says ASKING from now on, as a server wants it that is taking a slot over and does not own it yet.
+    ///
+    /// Once before each command, and once before MULTI for all of a transaction.
+    /// Source: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#ask-redirection>, and
+    /// `resetClient` in Redis's networking.c
+    pub(crate) fn say_asking(&mut self) {
+        self.is_asking = true;
+    }
+
+    /// Adds a command to what [`Wire::exchange`] sends.
+    pub(crate) fn ask<'a>(&mut self, name: &'a str, arguments: impl IntoIterator<Item = &'a [u8]>) {
+        if self.is_asking && !self.in_transaction {
+            self.unheard.push(self.asked);
+            self.put("ASKING", []);
+        }
+        self.in_transaction = match name {
+            "MULTI" => true,
+            "EXEC" | "DISCARD" => false,
+            _ => self.in_transaction,
+        };
+        self.put(name, arguments);
+    }
+
+    fn put<'a>(&mut self, name: &'a str, arguments: impl IntoIterator<Item = &'a [u8]>) {
+        let parts: Vec<&[u8]> = std::iter::once(name.as_bytes()).chain(arguments).collect();
+        head(&mut self.outgoing, b'*', parts.len());
+        for part in parts {
+            head(&mut self.outgoing, b'$', part.len());
+            self.outgoing.extend_from_slice(part);
+            self.outgoing.extend_from_slice(b"\r\n");
+        }
+        self.asked += 1;
+    }
+
+    /// Sends what was added, and waits for as many answers.
+    ///
+    /// An answer that is an error is an answer like any other.
+    pub(crate) async fn exchange(&mut self) -> Result<Vec<Reply>, WireError> {
+        let timeout = self.timeout;
+        tokio::time::timeout(timeout, self.exchange_unbounded())
+            .await
+            .map_err(|_| WireError::Timeout(timeout))?
+    }
+
+    async fn exchange_unbounded(&mut self) -> Result<Vec<Reply>, WireError> {
+        self.stream.write_all(&self.outgoing).await?;
+        self.outgoing.clear();
+        let asked = std::mem::take(&mut self.asked);
+        let mut replies = Vec::with_capacity(asked);
+        while replies.len() < asked {
+            match decode_bytes_mut(&mut self.incoming)? {
+                Some((reply, _, _)) => replies.push(reply),
+                None => self.read().await?,
+            }
+        }
+        for asking in self.unheard.drain(..).rev() {
+            replies.remove(asking);
+        }
+        if self.incoming.is_empty() {
+            Ok(replies)
+        } else {
+            Err(WireError::Unasked)
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), WireError> {
+        self.incoming.reserve(READ);
+        match self.stream.read_buf(&mut self.incoming).await? {
+            0 => Err(WireError::Closed),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Lets the system find out that the other side is gone without a word: while nothing is asked, by asking for it now
+/// and then, and while something is, within the time that an answer may take.
+fn find_out_when_gone(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(timeout))?;
+    Ok(())
+}
+
+/// A marker and a number: how every part of a command begins.
+fn head(outgoing: &mut Vec<u8>, marker: u8, number: usize) {
+    use std::io::Write;
+    outgoing.push(marker);
+    // Writing to memory does not fail.
+    let _ = write!(outgoing, "{number}\r\n");
+}
+
+async fn within<T>(timeout: Duration, work: impl Future<Output = io::Result<T>>) -> Result<T, WireError> {
+    tokio::time::timeout(timeout, work)
+        .await
+        .map_err(|_| WireError::Timeout(timeout))?
+        .map_err(WireError::Broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        let address = listener.local_addr().expect("an address");
+        let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (client.expect("a connection"), server.expect("a caller").0)
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_is_gone_without_a_word_is_found() {
+        let (client, _server) = connected().await;
+        let timeout = Duration::from_millis(700);
+        find_out_when_gone(&client, timeout).expect("the options");
+        let socket = SockRef::from(&client);
+        assert!(socket.keepalive().expect("an option"));
+        assert_eq!(socket.tcp_keepalive_time().expect("an option"), KEEPALIVE);
+        #[cfg(target_os = "linux")]
+        assert_eq!(socket.tcp_user_timeout().expect("an option"), Some(timeout));
+    }
+
+    #[tokio::test]
+    async fn asking_is_said_before_each_command_and_once_for_a_transaction() {
+        let (client, mut server) = connected().await;
+        let mut wire = Wire::on(client, Duration::from_secs(5));
+        wire.say_asking();
+        wire.ask("WATCH", [&b"a"[..]]);
+        wire.ask("MULTI", []);
+        wire.ask("SET", [&b"a"[..], b"1"]);
+        wire.ask("EXEC", []);
+        wire.ask("GET", [&b"a"[..]]);
+        let answers = b"+OK\r\n+1\r\n+OK\r\n+2\r\n+3\r\n*0\r\n+OK\r\n+4\r\n";
+        server.write_all(answers).await.expect("a connection");
+        let replies = wire.exchange().await.expect("answers");
+        let words: Vec<&[u8]> = replies
+            .iter()
+            .filter_map(|reply| match reply {
+                Reply::SimpleString(word) => Some(&**word),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(words, [b"1", b"2", b"3", b"4"]);
+        let mut sent = vec![0; 1_024];
+        let length = server.read(&mut sent).await.expect("what was sent");
+        let sent = String::from_utf8_lossy(&sent[..length]).into_owned();
+        let names = ["ASKING", "WATCH", "MULTI", "SET", "EXEC", "GET"];
+        let said: Vec<&str> = sent.lines().filter(|line| names.contains(line)).collect();
+        let expected = ["ASKING", "WATCH", "ASKING", "MULTI", "SET", "EXEC", "ASKING", "GET"];
+        assert_eq!(said, expected);
+    }
+}

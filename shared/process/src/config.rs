@@ -1,0 +1,132 @@
+//! Settings that every service has. Each is an option of the command line and an environment variable.
+
+use std::{fmt, net::SocketAddr};
+
+use clap::{Args, CommandFactory, error::ErrorKind};
+use engine::{EngineConfig, store::StoreConfig};
+use web::AllowedOrigins;
+
+use crate::{ListenAt, TelemetryConfig};
+
+/// Where a process is reached from outside.
+#[derive(Debug, Clone, Args)]
+pub struct ServerConfig {
+    /// Where the public calls are served.
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// Allow addresses that other machines can reach. Nothing authenticates callers.
+    #[arg(long, env = "ALLOW_REMOTE")]
+    pub allow_remote: bool,
+    /// How many public calls are served at once. One more is refused at once.
+    #[arg(long, env = "MAX_CALLS", default_value_t = 2_048, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_calls: u32,
+    /// Web pages of which origins may call, besides our own: <https://shop.example>, separated by commas.
+    #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", hide_default_value = true)]
+    pub allowed_origins: AllowedOrigins,
+}
+
+/// The settings of a service that runs as a process of its own.
+#[derive(Debug, Clone, Args)]
+pub struct ServiceConfig {
+    /// Where it is reached from outside.
+    #[command(flatten)]
+    pub server: ServerConfig,
+    /// Its Redis.
+    #[command(flatten)]
+    pub store: StoreConfig,
+    /// The engine's bounds.
+    #[command(flatten)]
+    pub engine: EngineConfig,
+    /// Its log.
+    #[command(flatten)]
+    pub telemetry: TelemetryConfig,
+    /// A file that says by how many milliseconds this process's clock is set off. To rehearse clock faults.
+    #[cfg(feature = "clock-faults")]
+    #[arg(long, env = "CLOCK_OFFSET_FILE", hide = true)]
+    pub clock_offset_file: Option<std::path::PathBuf>,
+    /// Ask the service that runs here whether it is ready, and end: with 0 where it is.
+    #[arg(long)]
+    pub check_health: bool,
+}
+
+/// Settings of which each is allowed, and that make no sense together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadTimes {
+    /// A command would be given up before its first transaction can be.
+    #[error(
+        "REDIS_TIMEOUT_MS ({redis} ms) is longer than COMMAND_DEADLINE_MS ({command} ms): one Redis command has to end within the time of the change that it is for"
+    )]
+    CommandDeadline {
+        /// How long one Redis command may take, in milliseconds.
+        redis: u64,
+        /// How long a command of the engine may take, in milliseconds.
+        command: u64,
+    },
+}
+
+/// Whether the engine's time fits its store's.
+///
+/// # Errors
+/// The rule that is broken.
+pub fn check_times(store: &StoreConfig, engine: &EngineConfig) -> Result<(), BadTimes> {
+    let (redis, command) = (store.redis_timeout_ms, engine.command_deadline_ms);
+    if redis > command {
+        return Err(BadTimes::CommandDeadline { redis, command });
+    }
+    Ok(())
+}
+
+/// Ends the process, as it ends for an option that is wrong, where settings do not fit together.
+pub fn require<O: CommandFactory, E: fmt::Display>(checked: Result<(), E>) {
+    if let Err(rule) = checked {
+        O::command().error(ErrorKind::ValueValidation, rule).exit();
+    }
+}
+
+impl ServiceConfig {
+    /// Whether its settings make sense together.
+    ///
+    /// # Errors
+    /// The rule that is broken.
+    pub fn check(&self) -> Result<(), BadTimes> {
+        check_times(&self.store, &self.engine)
+    }
+
+    /// Follows the clock offset's file, if one is set.
+    #[cfg(feature = "clock-faults")]
+    pub fn rehearse_clock_faults(&self) {
+        if let Some(file) = &self.clock_offset_file {
+            tokio::spawn(domain::clock_faults::follow(file.clone()));
+        }
+    }
+
+    /// Only a build for tests can set the clock off.
+    #[cfg(not(feature = "clock-faults"))]
+    #[expect(clippy::unused_self, reason = "the build for tests reads it")]
+    pub fn rehearse_clock_faults(&self) {}
+}
+
+/// Where a participant of the saga is reached by the other services.
+#[derive(Debug, Clone, Args)]
+pub struct InternalConfig {
+    /// Where the other services' calls are served: an address, or a name of this machine and a port. No gateway may reach
+    /// it.
+    #[arg(long, env = "INTERNAL_LISTEN", default_value = "127.0.0.1:9000")]
+    pub internal_listen: ListenAt,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redis_command_that_may_outlast_its_change_is_refused() {
+        let engine = |command_deadline_ms| EngineConfig {
+            command_deadline_ms,
+            ..EngineConfig::default()
+        };
+        let store = StoreConfig::at("redis://127.0.0.1");
+        assert_eq!(check_times(&store, &engine(store.redis_timeout_ms)), Ok(()));
+        assert!(check_times(&store, &engine(store.redis_timeout_ms - 1)).is_err());
+    }
+}

@@ -1,0 +1,76 @@
+//! The routes that every process serves: its API, documentation, health and metrics.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::make, get};
+use poem_openapi::{OpenApi, OpenApiService};
+use tokio_util::sync::CancellationToken;
+use web::{
+    Documentation,
+    middleware::{Admission, Allow, BodyLimit},
+};
+
+use crate::{Telemetry, Vitals, readiness::readiness};
+
+/// The public side of a service: its API below `roots`, documentation, health and metrics.
+///
+/// The API serves at most `max_calls` calls at once. The rest is answered however many there are: a service that
+/// has much to do is not ill. From `stop` on it says that it is not ready.
+pub fn public_routes<A: OpenApi + 'static>(
+    api: OpenApiService<A, ()>,
+    roots: &[&str],
+    vitals: Vec<Vitals>,
+    telemetry: Telemetry,
+    max_calls: u32,
+    stop: CancellationToken,
+) -> Route {
+    let Documentation { document, page } = Documentation::new(&api);
+    let allow = Allow::documented_in(&document);
+    let page = Route::new().at("/", get(text_endpoint("text/html; charset=utf-8", page)));
+    let document = get(text_endpoint("application/json", document.to_string()));
+    let fixed = Route::new()
+        .nest("/docs", page.with(allow.clone()))
+        .at("/openapi.json", document.with(allow.clone()))
+        .nest("/health", health_routes(vitals, stop).with(allow.clone()))
+        .at("/metrics", get(metrics_endpoint(telemetry)).with(allow.clone()));
+    let api = api
+        .into_endpoint()
+        .with(allow)
+        .with(BodyLimit)
+        .with(Admission::new(max_calls as usize));
+    let api = Arc::new(api);
+    roots
+        .iter()
+        .fold(fixed, |routes, root| routes.nest_no_strip(root, api.clone()))
+}
+
+fn text_endpoint(content_type: &'static str, text: String) -> impl Endpoint<Output = Response> {
+    let text = Bytes::from(text);
+    make(move |_| {
+        let answer = Response::builder().content_type(content_type).body(text.clone());
+        async move { answer }
+    })
+}
+
+fn health_routes(vitals: Vec<Vitals>, stop: CancellationToken) -> Route {
+    let vitals: Arc<[Vitals]> = vitals.into();
+    let ready = make(move |_| {
+        let (vitals, stop) = (vitals.clone(), stop.clone());
+        async move { readiness(&vitals, &stop).await }
+    });
+    Route::new()
+        .at("/live", get(make(|_| async { "live\n" })))
+        .at("/ready", get(ready))
+}
+
+fn metrics_endpoint(telemetry: Telemetry) -> impl Endpoint {
+    make(move |_| {
+        let text = telemetry.render();
+        async move {
+            Response::builder()
+                .content_type("text/plain; version=0.0.4; charset=utf-8")
+                .body(text)
+        }
+    })
+}

@@ -1,0 +1,36 @@
+//! What the saga's driver and its participants say to each other.
+//!
+//! Each call names its saga, and repeating a call with the same saga gives the same answer and moves nothing twice.
+
+mod payment;
+mod stock;
+
+use domain::{ItemId, Quantity};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+pub use self::{
+    payment::{Charge, ChargeAnswer, Refund, Refunded, SettleCharge},
+    stock::{Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SettlePieces},
+};
+
+/// One kind of call: what is asked, where a participant takes it, and what is answered.
+pub trait Request: Serialize + DeserializeOwned + Send + 'static {
+    /// The participant's answer.
+    type Answer: Serialize + DeserializeOwned + Send + 'static;
+
+    /// Where the participant takes such calls.
+    const PATH: &'static str;
+}
+
+/// Some pieces of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The item.
+    pub item_id: ItemId,
+    /// How many pieces.
+    pub quantity: Quantity,
+}
+
+/// The answer to [`SettlePieces`] and [`SettleCharge`]: the saga's holds are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled;

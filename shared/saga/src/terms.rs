@@ -1,0 +1,237 @@
+//! For how long a driver's word counts, and what a finished saga leaves is kept: the terms that order and its
+//! participants share.
+//!
+//! # Why they are safe
+//! A request that arrives late must not act twice. Either its driver is too old to be honoured, or a record of its saga
+//! is still there and refuses it. So no record of a saga may be forgotten before all its drivers are too old. Let `H` be
+//! [`Terms::honoured`], `K` be [`Terms::kept`] and `D` the saga's deadline.
+//!
+//! - Ages are told by two stores' clocks: order's says when a driver took its saga, the participant's says when the
+//!   request is decided. If the clocks differ by more than `H`, no fresh driver is honoured either, so nothing happens
+//!   at all. While anything happens, a request is thus honoured for `2 H` at most.
+//! - A saga is driven forward only within `D` of its begin, and what it leaves is written after its begin. So
+//!   `K >= D + 2 H` keeps every record until no drive forward is honoured any more (the saga's model calls this the
+//!   short deadline, and shows what is lost without it).
+//! - Drives back may follow one another for ever. The model lets each of four begin while the one before is honoured, and
+//!   a record outlive them all: `K >= 4 H`.
+//! - A paid saga's holds are settled `K` after it was paid, and not before `H` by the participant's own clock.
+//!
+//! A tombstone that was written under shorter terms does not become older. So the terms are changed while no service
+//! runs, or at least while no saga is under way.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use clap::Args;
+use domain::Timestamp;
+
+/// The header in which order tells its terms with every request to a participant.
+pub const TERMS_HEADER: &str = "holdfast-terms";
+
+/// Counts requests that were refused because order's terms are others.
+pub const TERMS_MISMATCHES: &str = "holdfast_terms_mismatch_total";
+
+/// How long words count and records stay. The same for order, stock and payment; each request is checked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Terms {
+    /// How long what a finished saga leaves is kept, in milliseconds: at least four times the time for which drives are honoured, and twice that time more than a saga's deadline.
+    #[arg(long, env = "FINISHED_KEPT_MS", default_value_t = 3_600_000, value_parser = clap::value_parser!(u64).range(1_000..=86_400_000))]
+    pub finished_kept_ms: u64,
+    /// How long after a driver took its saga its requests are honoured, in milliseconds: at least twice a driver's lease.
+    #[arg(long, env = "DRIVE_HONOURED_MS", default_value_t = 900_000, value_parser = clap::value_parser!(u64).range(200..=21_600_000))]
+    pub drive_honoured_ms: u64,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            finished_kept_ms: 3_600_000,
+            drive_honoured_ms: 900_000,
+        }
+    }
+}
+
+/// The terms would let a late request act twice, or would refuse a driver that is at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadTerms {
+    /// Records would go before drives back are too old.
+    #[error("FINISHED_KEPT_MS is {kept}, and must be at least four times DRIVE_HONOURED_MS: {least}")]
+    KeptTooShort {
+        /// What it is.
+        kept: u64,
+        /// What it must be at least.
+        least: u64,
+    },
+    /// Records would go before drives forward are too old.
+    #[error("FINISHED_KEPT_MS is {kept}, and must be at least SAGA_DEADLINE_MS and twice DRIVE_HONOURED_MS: {least}")]
+    DeadlineTooLong {
+        /// What it is.
+        kept: u64,
+        /// What it must be at least.
+        least: u64,
+    },
+    /// A driver would be refused while it is left alone.
+    #[error("DRIVE_HONOURED_MS is {honoured}, and must be at least twice SAGA_LEASE_MS: {least}")]
+    HonouredTooShort {
+        /// What it is.
+        honoured: u64,
+        /// What it must be at least.
+        least: u64,
+    },
+}
+
+impl Terms {
+    /// How long what a finished saga leaves is kept: its tombstones, and what a paid one holds.
+    #[must_use]
+    pub fn kept(self) -> Duration {
+        Duration::from_millis(self.finished_kept_ms)
+    }
+
+    /// How long after a driver took a saga its requests are honoured, far beyond its lease.
+    ///
+    /// A driver may sleep for hours, with its machine, and go on with what it knew; and a request may lie in some buffer
+    /// as long. What they know is then too old to act on.
+    #[must_use]
+    pub fn honoured(self) -> Duration {
+        Duration::from_millis(self.drive_honoured_ms)
+    }
+
+    /// Checks what every service can check.
+    ///
+    /// # Errors
+    /// [`BadTerms::KeptTooShort`].
+    pub fn check(self) -> Result<(), BadTerms> {
+        let (kept, least) = (self.finished_kept_ms, self.drive_honoured_ms.saturating_mul(4));
+        if kept < least {
+            return Err(BadTerms::KeptTooShort { kept, least });
+        }
+        Ok(())
+    }
+
+    /// Checks the rest, for sagas of these times.
+    ///
+    /// # Errors
+    /// See [`BadTerms`].
+    pub fn check_for(self, deadline: Duration, lease: Duration) -> Result<(), BadTerms> {
+        self.check()?;
+        let twice = |duration: Duration| millis(duration).saturating_mul(2);
+        let (kept, honoured) = (self.finished_kept_ms, self.drive_honoured_ms);
+        let kept_at_least = millis(deadline).saturating_add(twice(self.honoured()));
+        if kept < kept_at_least {
+            return Err(BadTerms::DeadlineTooLong {
+                kept,
+                least: kept_at_least,
+            });
+        }
+        let honoured_at_least = twice(lease);
+        if honoured < honoured_at_least {
+            return Err(BadTerms::HonouredTooShort {
+                honoured,
+                least: honoured_at_least,
+            });
+        }
+        Ok(())
+    }
+
+    /// When a participant acts on a request of a driver that took its saga at `driven_since`: not much later, and not
+    /// much earlier either, since the order's store and the participant's have clocks that differ.
+    ///
+    /// A participant compares it with its own store's clock, as every command's
+    /// [`validity`](engine::Command::validity).
+    #[must_use]
+    pub fn honour(self, driven_since: Timestamp) -> RangeInclusive<Timestamp> {
+        driven_since.before(self.honoured())..=driven_since.after(self.honoured())
+    }
+
+    /// When a participant may forget what a saga holds that was paid at `paid_since`.
+    ///
+    /// Every driver of the saga took it before it was paid. So from this time on none of them is honoured, by the same
+    /// clock that says so: whoever asks for the saga again is refused for that, and no longer by its holds.
+    #[must_use]
+    pub fn settle(self, paid_since: Timestamp) -> RangeInclusive<Timestamp> {
+        paid_since.after(self.honoured())..=Timestamp::MAX
+    }
+
+    /// As the header tells them.
+    #[must_use]
+    pub fn told(self) -> String {
+        format!("kept={} honoured={}", self.finished_kept_ms, self.drive_honoured_ms)
+    }
+
+    /// Whether a request that tells these terms may be served. One that tells none comes from somebody who knows the
+    /// defaults alone.
+    #[must_use]
+    pub fn agree_with(self, told: Option<&str>) -> bool {
+        match told {
+            Some(told) => told == self.told(),
+            None => self == Self::default(),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minutes(kept: u64, honoured: u64) -> Terms {
+        Terms {
+            finished_kept_ms: kept * 60_000,
+            drive_honoured_ms: honoured * 60_000,
+        }
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn terms_that_would_forget_too_early_are_refused() {
+        assert_eq!(Terms::default(), minutes(60, 15));
+        let (short, lease) = (MINUTE / 2, MINUTE / 12);
+        assert_eq!(Terms::default().check_for(30 * MINUTE, lease), Ok(()));
+        assert_eq!(minutes(4, 1).check_for(short, lease), Ok(()));
+        let refused = minutes(3, 1).check_for(short, lease);
+        assert_eq!(
+            refused,
+            Err(BadTerms::KeptTooShort {
+                kept: 180_000,
+                least: 240_000
+            })
+        );
+        let refused = Terms::default().check_for(31 * MINUTE, lease);
+        assert!(matches!(refused, Err(BadTerms::DeadlineTooLong { .. })), "{refused:?}");
+        let refused = minutes(4, 1).check_for(short, MINUTE);
+        assert!(matches!(refused, Err(BadTerms::HonouredTooShort { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn only_the_same_terms_agree() {
+        let (short, usual) = (minutes(4, 1), Terms::default());
+        assert!(short.agree_with(Some(&short.told())));
+        assert!(!short.agree_with(Some(&usual.told())));
+        assert!(!short.agree_with(None));
+        assert!(usual.agree_with(None));
+    }
+
+    #[test]
+    fn a_drive_is_honoured_for_a_while_by_clocks_that_differ_a_little() {
+        let (terms, minute) = (Terms::default(), |minutes: u64| {
+            Timestamp::from_millis(minutes * 60_000)
+        });
+        for near in [45, 59, 60, 61, 75] {
+            assert!(terms.honour(minute(near)).contains(&minute(60)), "{near}");
+        }
+        for far in [0, 44, 76, 200] {
+            assert!(!terms.honour(minute(far)).contains(&minute(60)), "{far}");
+        }
+    }
+
+    #[test]
+    fn what_a_paid_saga_holds_is_forgotten_only_when_none_of_its_drivers_is_honoured() {
+        let (terms, paid) = (Terms::default(), Timestamp::from_millis(1_000_000_000));
+        let last = *terms.honour(paid).end();
+        assert!(!terms.settle(paid).contains(&last.before(Duration::from_millis(1))));
+        assert!(terms.settle(paid).contains(&last.after(Duration::from_millis(1))));
+    }
+}

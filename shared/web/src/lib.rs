@@ -1,0 +1,22 @@
+//! The HTTP surface that all services share: problems, parameters, middleware and the OpenAPI document.
+//!
+//! A refusal is a [`Problem`] of one [`ProblemKind`]. An operation lists the kinds that it may answer in a
+//! [`catalogue!`], and its document says the same, since both are made of that list.
+
+mod batch_init;
+mod document;
+pub mod middleware;
+pub mod names;
+mod param;
+mod problem;
+
+pub use self::{
+    batch_init::BatchInit,
+    document::Documentation,
+    middleware::{AllowedOrigins, BadOrigin},
+    param::{Param, Parameter, whole_numbers},
+    problem::{
+        COMMON, Catalogue, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PARTLY_BROKEN, PARTLY_DONE,
+        PROBLEM_JSON, Problem, ProblemKind, Refused, STORE_FULL, UNAVAILABLE,
+    },
+};
