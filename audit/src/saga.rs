@@ -8,7 +8,7 @@ use std::{
 };
 
 use domain::{OrderId, SagaId, Timestamp};
-use order::{keys::Keys, record::Order, standing::Standing};
+use order::{inflight::Inflight, keys::Keys, record::Order};
 use serde::Serialize;
 
 use self::judge::{Sales, Stage, Suspicion, judge, sales_of, stage};
@@ -231,9 +231,9 @@ impl<'a> SagaAudit<'a> {
 
     /// Whether recovery should have taken the saga over, or settled it, long ago.
     fn is_late(&self, score: f64) -> bool {
-        let (since, patience) = match Standing::of(score) {
-            Standing::UnderWay { since } => (since, self.patience.overdue_after),
-            Standing::Paid { since } => (since, self.patience.kept + self.patience.overdue_after),
+        let (since, patience) = match Inflight::from_score(score) {
+            Inflight::UnderWay { since } => (since, self.patience.overdue_after),
+            Inflight::Paid { since } => (since, self.patience.kept + self.patience.overdue_after),
         };
         self.now.since(since) > patience
     }
@@ -248,11 +248,11 @@ impl<'a> SagaAudit<'a> {
     async fn standings<'s>(
         &self,
         saga_ids: impl Iterator<Item = &'s SagaId>,
-    ) -> anyhow::Result<BTreeMap<SagaId, Standing>> {
+    ) -> anyhow::Result<BTreeMap<SagaId, Inflight>> {
         let saga_ids: BTreeSet<&SagaId> = saga_ids.collect();
         let members: Vec<_> = saga_ids.iter().map(|saga_id| self.member(saga_id)).collect();
         let scores = self.sources.order.scanner.scores(&members).await?;
-        let standing = |(saga_id, score): (&SagaId, Option<f64>)| Some((saga_id.clone(), Standing::of(score?)));
+        let standing = |(saga_id, score): (&SagaId, Option<f64>)| Some((saga_id.clone(), Inflight::from_score(score?)));
         Ok(saga_ids.into_iter().zip(scores).filter_map(standing).collect())
     }
 
@@ -283,12 +283,12 @@ impl<'a> SagaAudit<'a> {
 }
 
 /// Whether a saga has been paid for so long that a driver may be settling it.
-fn may_be_settled(standing: Standing, kept: Duration) -> bool {
+fn may_be_settled(standing: Inflight, kept: Duration) -> bool {
     // Clocks differ a little.
     const MARGIN: Duration = Duration::from_secs(60);
     match standing {
-        Standing::UnderWay { .. } => false,
-        Standing::Paid { since } => Timestamp::now().since(since) + MARGIN > kept,
+        Inflight::UnderWay { .. } => false,
+        Inflight::Paid { since } => Timestamp::now().since(since) + MARGIN > kept,
     }
 }
 
@@ -306,7 +306,7 @@ fn pass_on<S: Side>(source: &Source, holds: Holds<S>, ledger: &mut Spill<LedgerR
 /// Where the sagas stand was asked for before: settling removes a hold first, and then takes the saga off the index.
 async fn confirm<S: Side>(
     source: &Source,
-    standings: &BTreeMap<SagaId, Standing>,
+    standings: &BTreeMap<SagaId, Inflight>,
     kept: Duration,
     suspicions: &[Suspicion],
     ledger: &mut Spill<LedgerRow<S::Hold>>,

@@ -3,8 +3,6 @@
 mod payload;
 mod problems;
 
-use std::sync::Arc;
-
 use domain::{Credits, ItemId, OrderId, UserId};
 use engine::bulk::RecordCount;
 use poem_openapi::{
@@ -22,13 +20,11 @@ use self::{
     },
 };
 use crate::{
-    Added, Checkout, Orders,
+    Checkout, Orders,
     decide::AddItemOutcome,
     random_orders::{Choices, RandomOrders},
+    service::Added,
 };
-
-/// The path that all operations lie below.
-pub const ROOT: &str = "/orders";
 
 type Answer<T, P> = Result<T, Refused<P>>;
 
@@ -40,20 +36,19 @@ enum Tag {
 
 /// Serves the public operations.
 pub struct OrderApi {
-    orders: Arc<Orders>,
+    orders: Orders,
 }
 
 impl OrderApi {
     /// The operations of these orders.
     #[must_use]
-    pub fn new(orders: Arc<Orders>) -> Self {
+    pub fn new(orders: Orders) -> Self {
         Self { orders }
     }
 }
 
-/// The API with its documentation.
-#[must_use]
-pub fn service(orders: Arc<Orders>) -> OpenApiService<OrderApi, ()> {
+/// The operations with their documentation.
+pub(crate) fn document(orders: Orders) -> OpenApiService<OrderApi, ()> {
     OpenApiService::new(OrderApi::new(orders), "Holdfast order", env!("CARGO_PKG_VERSION"))
         .description("Orders, and the checkout that settles them.")
 }

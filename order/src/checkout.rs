@@ -27,7 +27,7 @@ use crate::{
     drivers::Place,
     metrics::OrderMetrics,
     record::{Order, Rejection, Status},
-    saga::Driven,
+    saga::DriveOutcome,
     service::Orders,
 };
 
@@ -65,33 +65,28 @@ const FOLLOW: Backoff = Backoff {
 
 impl Orders {
     /// Checks an order out, or waits for the checkout that is under way.
-    pub async fn checkout(self: &Arc<Self>, order_id: &OrderId) -> Result<Checkout, EngineError> {
-        let until = Instant::now() + self.saga.client_patience();
+    pub(crate) async fn checkout(&self, order_id: &OrderId) -> Result<Checkout, EngineError> {
+        let deadline = Instant::now() + self.config.client_patience();
         let checkout = match self.drivers.admit() {
-            Some(place) => self.check_out(place, order_id, until).await?,
+            Some(place) => self.check_out(place, order_id, deadline).await?,
             None => Checkout::Busy,
         };
         self.metrics.count(&checkout);
         Ok(checkout)
     }
 
-    async fn check_out(
-        self: &Arc<Self>,
-        place: Place,
-        order_id: &OrderId,
-        until: Instant,
-    ) -> Result<Checkout, EngineError> {
+    async fn check_out(&self, place: Place, order_id: &OrderId, deadline: Instant) -> Result<Checkout, EngineError> {
         let has_begun = Arc::new(AtomicBool::new(false));
         // Boxed, since whatever is around it would move it.
         let attempt = Box::pin(self.clone().attempt(order_id.clone(), has_begun.clone()));
         let attempt = CorrelationId::carried(attempt).instrument(tracing::Span::current());
         let attempt = self.drivers.spawn(place.clone(), attempt);
-        match timeout_at(until, attempt).await {
+        match timeout_at(deadline, attempt).await {
             Ok(Ok(Some(attempt))) => match attempt? {
                 Attempt::Ended(checkout) => Ok(checkout),
                 Attempt::UnderWay(saga_id) => {
                     // Boxed, since every checkout would have room for what hardly one does.
-                    let followed = timeout_at(until, Box::pin(self.follow(&saga_id))).await;
+                    let followed = timeout_at(deadline, Box::pin(self.follow(&saga_id))).await;
                     Ok(followed.unwrap_or(Checkout::Undecided))
                 }
             },
@@ -107,7 +102,7 @@ impl Orders {
     }
 
     /// Begins and drives a saga, and says so in between.
-    async fn attempt(self: Arc<Self>, order_id: OrderId, has_begun: Arc<AtomicBool>) -> Result<Attempt, EngineError> {
+    async fn attempt(self, order_id: OrderId, has_begun: Arc<AtomicBool>) -> Result<Attempt, EngineError> {
         let begin = Begin {
             keys: self.keys.saga(&order_id),
             has_room: !self.store.is_nearly_full() && self.room.admits(Instant::now()),
@@ -121,18 +116,18 @@ impl Orders {
             BeginOutcome::UnknownOrder => return Ok(Attempt::Ended(Checkout::UnknownOrder)),
         };
         has_begun.store(true, Ordering::Relaxed);
-        match self.drive(&saga, Course::Forward).await {
-            Ok(Driven::Finished(Verdict::Paid)) => {
+        match self.driver.drive(&saga, Course::Forward).await {
+            Ok(DriveOutcome::Finished(Verdict::Paid)) => {
                 self.room.is_there();
                 return Ok(Attempt::Ended(Checkout::Paid));
             }
-            Ok(Driven::Finished(Verdict::Rejected(rejection))) => {
+            Ok(DriveOutcome::Finished(Verdict::Rejected(rejection))) => {
                 if rejection == Rejection::StoreFull {
                     self.room.is_missing(Instant::now());
                 }
                 return Ok(Attempt::Ended(Checkout::Rejected(rejection)));
             }
-            Ok(Driven::Overtaken) => tracing::info!(saga = %saga.id, "overtaken"),
+            Ok(DriveOutcome::Overtaken) => tracing::info!(saga = %saga.id, "overtaken"),
             Err(error) => {
                 tracing::warn!(saga = %saga.id, %error, "a saga is not decided yet; it will be taken over");
             }
@@ -239,7 +234,7 @@ mod tests {
     /// A future is made and moved for every call, with room for whatever it may wait for.
     #[test]
     fn what_hardly_any_call_waits_for_has_no_room_in_all_of_them() {
-        fn size<F>(_: impl FnOnce(&'static Arc<Orders>, &'static OrderId) -> F) -> usize {
+        fn size<F>(_: impl FnOnce(&'static Orders, &'static OrderId) -> F) -> usize {
             size_of::<F>()
         }
         let sizes = [size(Orders::checkout), size(|orders, id| orders.find(id))];

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// and the other calls must still be served. A checkout counts until its client has its answer *and* its driver has
 /// come to an end, so that clients who hang up and come again cannot have more drivers than that.
 #[derive(Clone)]
-pub struct Drivers {
+pub(crate) struct Drivers {
     places: Arc<Semaphore>,
     stop: CancellationToken,
 }
@@ -61,7 +61,7 @@ impl Drivers {
     ///
     /// A driver may be dropped between any two steps, as it may be killed there: each step is safe to repeat, the
     /// order's record says how far the saga is, and recovery, here or in another process, takes it over from there.
-    pub fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         self.stop.cancel();
     }
 }

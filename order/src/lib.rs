@@ -6,28 +6,86 @@
 //!                                           └─ participants: stock and payment
 //! ```
 
-pub mod api;
-mod asking;
+mod api;
 mod checkout;
 pub mod config;
-pub mod decide;
+mod decide;
 mod drivers;
+pub mod inflight;
 pub mod keys;
 pub mod lease;
 mod metrics;
 pub mod participants;
-pub mod random_orders;
+mod random_orders;
 pub mod record;
 mod recovery;
+mod retry;
 mod room;
 mod saga;
 mod sales;
 mod service;
-pub mod standing;
 
-pub use self::{
-    checkout::Checkout,
-    drivers::Drivers,
+use std::sync::Arc;
+
+use ::saga::client::Replicas;
+use clap::Args;
+use domain::ServiceName;
+use poem_openapi::OpenApiService;
+use process::{Resources, ServerConfig, Service};
+use tokio_util::sync::CancellationToken;
+
+pub use self::{api::OrderApi, checkout::Checkout, service::Orders};
+use self::{
+    config::SagaConfig,
+    participants::{HttpPayment, HttpStock, Participants},
     recovery::Recovery,
-    service::{Added, Orders},
 };
+
+/// Order's own settings.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    #[command(flatten)]
+    saga: SagaConfig,
+    /// Stock's internal base URLs, separated by commas. A name stands for all addresses that it has, and is followed.
+    #[arg(long, env = "STOCK_URLS", default_value = "http://127.0.0.1:9001")]
+    stock_urls: Replicas,
+    /// Payment's internal base URLs, separated by commas, likewise.
+    #[arg(long, env = "PAYMENT_URLS", default_value = "http://127.0.0.1:9002")]
+    payment_urls: Replicas,
+}
+
+impl Service for Orders {
+    const NAME: ServiceName = ServiceName::Order;
+    const ABOUT: &'static str = "Holdfast's order service: orders, and the checkout that settles them";
+    const ROOT: &'static str = "/orders";
+
+    type Settings = Settings;
+    type Api = OrderApi;
+
+    fn check(settings: &Settings, server: &ServerConfig) -> anyhow::Result<()> {
+        settings.saga.check()?;
+        Ok(settings.saga.check_room(server.max_calls)?)
+    }
+
+    fn start(resources: Resources, settings: &Settings) -> anyhow::Result<Self> {
+        let (timeout, terms) = (settings.saga.call_timeout(), settings.saga.terms);
+        let participants = Participants {
+            stock: Arc::new(HttpStock::new(&settings.stock_urls, timeout, terms)?),
+            payment: Arc::new(HttpPayment::new(&settings.payment_urls, timeout, terms)?),
+        };
+        Ok(Self::new(resources, settings.saga.clone(), participants))
+    }
+
+    fn api(&self) -> OpenApiService<OrderApi, ()> {
+        api::document(self.clone())
+    }
+
+    fn background(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        Recovery::new(self).run(stop)
+    }
+
+    /// Recovery, here or in another process, takes over what is dropped.
+    fn abandon(&self) {
+        self.drivers.abandon();
+    }
+}

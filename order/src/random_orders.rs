@@ -15,7 +15,7 @@ const LINES: u32 = 2;
 
 /// Among which items and users to choose.
 #[derive(Debug, Clone, Copy)]
-pub struct RandomOrders {
+pub(crate) struct RandomOrders {
     items: u32,
     users: u32,
     total: Credits,
@@ -23,12 +23,12 @@ pub struct RandomOrders {
 
 /// Among how many records to choose: at least one.
 #[derive(Debug, Clone, Copy)]
-pub struct Choices(u32);
+pub(crate) struct Choices(u32);
 
 /// The number is not one to choose among.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there are from 1 to {MAX_RECORDS} records to choose from")]
-pub struct BadChoices;
+pub(crate) struct BadChoices;
 
 impl FromStr for Choices {
     type Err = BadChoices;
@@ -50,11 +50,11 @@ impl Parameter for Choices {
 /// The pieces of an order cost more than can be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an order of {LINES} pieces at this price would cost more than can be counted")]
-pub struct TotalTooLarge;
+pub(crate) struct TotalTooLarge;
 
 impl RandomOrders {
     /// Orders of the items "0" to "items - 1" at `price` each, for the users "0" to "users - 1".
-    pub fn new(items: Choices, users: Choices, price: Credits) -> Result<Self, TotalTooLarge> {
+    pub(crate) fn new(items: Choices, users: Choices, price: Credits) -> Result<Self, TotalTooLarge> {
         let total = price.checked_times(Quantity::from(LINES)).ok_or(TotalTooLarge)?;
         Ok(Self {
             items: items.0,

@@ -13,10 +13,11 @@
 //! Sources: Garcia-Molina and Salem, "Sagas" (SIGMOD 1987); Helland, "Life beyond Distributed
 //! Transactions" (CIDR 2007).
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
-use engine::{Command, EngineError};
+use engine::{Command, Engine, EngineError};
 use futures::FutureExt;
+use metrics::Counter;
 use saga::{
     Charge, ChargeAnswer, Refund, Release, Reserve, ReserveAnswer,
     client::{Answering, CallError},
@@ -24,15 +25,16 @@ use saga::{
 use tokio::time::Instant;
 
 use crate::{
-    asking::{Asked, ask},
     decide::{Cancel, CancelOutcome, Course, Finish, FinishOutcome, Saga, Verdict},
+    keys::Keys,
+    participants::Participants,
     record::Rejection,
-    service::Orders,
+    retry::{Answered, with_retries},
 };
 
 /// How far a driver came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Driven {
+pub(crate) enum DriveOutcome {
     /// The saga is finished, and this is how.
     Finished(Verdict),
     /// Somebody else has decided, or will: the order's record tells.
@@ -41,7 +43,7 @@ pub(crate) enum Driven {
 
 /// A driver could not go on. The saga is unfinished and will be taken over.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Stuck {
+pub(crate) enum DriveError {
     #[error("a participant did not answer: {0}")]
     Participant(#[from] CallError),
     #[error("the order's record could not be changed: {0}")]
@@ -50,53 +52,65 @@ pub(crate) enum Stuck {
     Broke,
 }
 
-impl Orders {
-    /// Drives a saga towards its end. The one place that decides which step comes next.
+/// Drives sagas towards their end. It decides which step comes next, and nothing else does.
+#[derive(Clone)]
+pub(crate) struct Driver {
+    pub(crate) engine: Engine,
+    pub(crate) keys: Keys,
+    pub(crate) participants: Participants,
+    /// The first driver's lease.
+    pub(crate) lease: Duration,
+    /// Counts drives that have panicked.
+    pub(crate) broken: Counter,
+}
+
+impl Driver {
+    /// Drives a saga until it is finished or cannot go on.
     ///
     /// Steps are repeated for as long as the first driver's lease, and not for the longer ones of later drivers: a saga
     /// that cannot go on makes room for others, and its lease keeps it from coming again too soon.
-    pub(crate) async fn drive(&self, saga: &Saga, course: Course) -> Result<Driven, Stuck> {
-        let until = Instant::now() + self.saga.leases().first();
+    pub(crate) async fn drive(&self, saga: &Saga, course: Course) -> Result<DriveOutcome, DriveError> {
+        let deadline = Instant::now() + self.lease;
         let drive = async {
             match course {
-                Course::Forward => self.forward(saga, until).await,
-                Course::Back(reason) => self.back(saga, reason, until).await,
+                Course::Forward => self.forward(saga, deadline).await,
+                Course::Back(reason) => self.back(saga, reason, deadline).await,
             }
         };
-        // A panic is a driver that has died, and is made good like one: by the next.
+        // A panic is a driver that has died. The next one takes its saga over.
         AssertUnwindSafe(drive).catch_unwind().await.unwrap_or_else(|_| {
-            self.metrics.broken.increment(1);
-            Err(Stuck::Broke)
+            self.broken.increment(1);
+            Err(DriveError::Broke)
         })
     }
 
-    async fn forward(&self, saga: &Saga, until: Instant) -> Result<Driven, Stuck> {
-        let reserved = call(until, || self.participants.stock.reserve(reserve(saga))).await?;
-        let clean = saga.epoch == 0 && reserved.once;
+    async fn forward(&self, saga: &Saga, deadline: Instant) -> Result<DriveOutcome, DriveError> {
+        let reserved = call(deadline, || self.participants.stock.reserve(reserve(saga))).await?;
+        let clean = saga.epoch == 0 && reserved.first_try;
         match reserved.answer.into() {
             Step::Done => {}
-            Step::Undone => return self.back(saga, Rejection::Interrupted, until).await,
+            Step::Undone => return self.back(saga, Rejection::Interrupted, deadline).await,
             // A refused reserve holds nothing, and stays refused.
-            Step::Refused(reason) if clean => return self.finish(saga, Verdict::Rejected(reason), until).await,
-            Step::Refused(reason) => return self.back(saga, reason, until).await,
+            Step::Refused(reason) if clean => return self.finish(saga, Verdict::Rejected(reason), deadline).await,
+            Step::Refused(reason) => return self.back(saga, reason, deadline).await,
         }
-        let charged = call(until, || self.participants.payment.charge(charge(saga))).await?;
-        let clean = clean && charged.once;
+        let charged = call(deadline, || self.participants.payment.charge(charge(saga))).await?;
+        let clean = clean && charged.first_try;
         match charged.answer.into() {
-            Step::Done => self.finish(saga, Verdict::Paid, until).await,
-            Step::Undone => self.back(saga, Rejection::Interrupted, until).await,
+            Step::Done => self.finish(saga, Verdict::Paid, deadline).await,
+            Step::Undone => self.back(saga, Rejection::Interrupted, deadline).await,
             // A refused charge stays refused, so no driver can finish this saga as paid any more.
             Step::Refused(reason) if clean => {
-                call(until, || self.participants.stock.release(release(saga))).await?;
-                self.finish(saga, Verdict::Rejected(reason), until).await
+                call(deadline, || self.participants.stock.release(release(saga))).await?;
+                self.finish(saga, Verdict::Rejected(reason), deadline).await
             }
-            Step::Refused(reason) => self.back(saga, reason, until).await,
+            Step::Refused(reason) => self.back(saga, reason, deadline).await,
         }
     }
 
     /// Gives the saga up: first the order's record says so, then every participant compensates, with
     /// tombstones against requests that may still be on their way.
-    async fn back(&self, saga: &Saga, reason: Rejection, until: Instant) -> Result<Driven, Stuck> {
+    async fn back(&self, saga: &Saga, reason: Rejection, deadline: Instant) -> Result<DriveOutcome, DriveError> {
         let cancel = || Cancel {
             keys: self.keys.saga(&saga.id.order),
             saga_id: saga.id.clone(),
@@ -104,18 +118,18 @@ impl Orders {
             fingerprint: saga.fingerprint,
             reason: reason.clone(),
         };
-        let reason = match self.change(until, cancel).await? {
+        let reason = match self.change(deadline, cancel).await? {
             CancelOutcome::Cancelling(reason) => reason,
-            CancelOutcome::Overtaken => return Ok(Driven::Overtaken),
+            CancelOutcome::Overtaken => return Ok(DriveOutcome::Overtaken),
         };
         tokio::try_join!(
-            call(until, || self.participants.stock.release(release(saga))),
-            call(until, || self.participants.payment.refund(refund(saga))),
+            call(deadline, || self.participants.stock.release(release(saga))),
+            call(deadline, || self.participants.payment.refund(refund(saga))),
         )?;
-        self.finish(saga, Verdict::Rejected(reason), until).await
+        self.finish(saga, Verdict::Rejected(reason), deadline).await
     }
 
-    async fn finish(&self, saga: &Saga, verdict: Verdict, until: Instant) -> Result<Driven, Stuck> {
+    async fn finish(&self, saga: &Saga, verdict: Verdict, deadline: Instant) -> Result<DriveOutcome, DriveError> {
         let finish = || Finish {
             keys: self.keys.saga(&saga.id.order),
             saga_id: saga.id.clone(),
@@ -123,15 +137,15 @@ impl Orders {
             fingerprint: saga.fingerprint,
             verdict: verdict.clone(),
         };
-        match self.change(until, finish).await? {
-            FinishOutcome::Finished => Ok(Driven::Finished(verdict)),
-            FinishOutcome::Overtaken => Ok(Driven::Overtaken),
+        match self.change(deadline, finish).await? {
+            FinishOutcome::Finished => Ok(DriveOutcome::Finished(verdict)),
+            FinishOutcome::Overtaken => Ok(DriveOutcome::Overtaken),
         }
     }
 
     /// Changes the order's record by a command that may be repeated: where it is in force already, though nobody heard
     /// so, the record tells.
-    async fn change<C: Command>(&self, until: Instant, command: impl Fn() -> C) -> Result<C::Outcome, EngineError> {
+    async fn change<C: Command>(&self, deadline: Instant, command: impl Fn() -> C) -> Result<C::Outcome, EngineError> {
         let passes = |error: &EngineError| match error {
             EngineError::Overloaded
             | EngineError::Conflict
@@ -142,14 +156,17 @@ impl Orders {
                 false
             }
         };
-        let changed = ask(until, || self.engine.submit(command()), passes).await?;
+        let changed = with_retries(deadline, || self.engine.submit(command()), passes).await?;
         Ok(changed.answer)
     }
 }
 
 /// Calls a participant. Whatever kept an answer away may pass.
-pub(crate) async fn call<'a, A>(until: Instant, call: impl Fn() -> Answering<'a, A>) -> Result<Asked<A>, CallError> {
-    ask(until, call, |_| true).await
+pub(crate) async fn call<'a, A>(
+    deadline: Instant,
+    call: impl Fn() -> Answering<'a, A>,
+) -> Result<Answered<A>, CallError> {
+    with_retries(deadline, call, |_| true).await
 }
 
 /// What a participant's answer means for the saga.

@@ -1,17 +1,16 @@
 //! What order does, for its HTTP side and for a process that embeds it.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use domain::{ItemId, OrderId, Quantity, UserId};
 use engine::{
-    Engine, EngineConfig, EngineError, Lanes,
+    Engine, EngineError,
     bulk::{self, RecordCount, Undone},
-    store::{Store, StoreConfig},
+    store::Store,
 };
-use process::{Foundation, StartError, Trouble, Vitals};
+use process::Resources;
 use saga::{Line, Quote, QuoteAnswer};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::SagaConfig,
@@ -22,26 +21,38 @@ use crate::{
     participants::Participants,
     random_orders::RandomOrders,
     record::Order,
-    recovery::Recovery,
     room::Room,
-    saga::call,
+    saga::{Driver, call},
 };
 
-/// The orders of a deployment, behind their engine, and the drivers of their sagas.
-pub struct Orders {
+/// The orders of a deployment, and the drivers of their sagas. Cheap to clone.
+#[derive(Clone)]
+pub struct Orders(Arc<Shared>);
+
+/// What all clones of [`Orders`] share: one allocation, since each checkout holds a clone.
+pub struct Shared {
     pub(crate) engine: Engine,
     pub(crate) store: Store,
     pub(crate) keys: Keys,
     pub(crate) participants: Participants,
-    pub(crate) saga: SagaConfig,
+    pub(crate) driver: Driver,
+    pub(crate) config: SagaConfig,
     pub(crate) drivers: Drivers,
     pub(crate) room: Room,
     pub(crate) metrics: OrderMetrics,
 }
 
+impl Deref for Orders {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
 /// How adding a line ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Added {
+pub(crate) enum Added {
     /// What the order's record says.
     Decided(AddItemOutcome),
     /// Stock knows no such item.
@@ -51,53 +62,31 @@ pub enum Added {
 }
 
 impl Orders {
-    /// Claims the store and starts the lanes, unless `stop` comes first.
-    pub async fn start(
-        store: &StoreConfig,
-        engine: &EngineConfig,
-        saga: SagaConfig,
-        participants: Participants,
-        stop: &CancellationToken,
-    ) -> Result<(Arc<Self>, Lanes), StartError> {
-        let foundation = Foundation::start("order", store, engine, stop).await?;
-        let orders = Self {
-            engine: foundation.engine,
-            store: foundation.store,
-            keys: Keys::new(foundation.partitions),
+    /// On this store and these lanes, with these participants of its sagas.
+    #[must_use]
+    pub fn new(resources: Resources, config: SagaConfig, participants: Participants) -> Self {
+        let (keys, metrics) = (Keys::new(resources.partitions), OrderMetrics::new());
+        Self(Arc::new(Shared {
+            driver: Driver {
+                engine: resources.engine.clone(),
+                keys: keys.clone(),
+                participants: participants.clone(),
+                lease: config.leases().first(),
+                broken: metrics.broken.clone(),
+            },
+            engine: resources.engine,
+            store: resources.store,
+            keys,
             participants,
-            drivers: Drivers::new(saga.max_checkouts),
+            drivers: Drivers::new(config.max_checkouts),
             room: Room::default(),
-            saga,
-            metrics: OrderMetrics::new(),
-        };
-        Ok((Arc::new(orders), foundation.lanes))
-    }
-
-    /// What the service needs in order to do its work.
-    #[must_use]
-    pub fn vitals(&self) -> Vitals {
-        Vitals {
-            service: "order",
-            store: self.store.clone(),
-            lanes: self.engine.health(),
-            trouble: Trouble::default(),
-        }
-    }
-
-    /// The checkouts under way, to end them with the process.
-    #[must_use]
-    pub fn drivers(&self) -> Drivers {
-        self.drivers.clone()
-    }
-
-    /// What takes over sagas that nobody drives, and settles those that are paid.
-    #[must_use]
-    pub fn recovery(self: &Arc<Self>) -> Recovery {
-        Recovery::of(self.clone())
+            config,
+            metrics,
+        }))
     }
 
     /// Creates an order without lines and returns its new id.
-    pub async fn create(&self, user_id: UserId) -> Result<OrderId, EngineError> {
+    pub(crate) async fn create(&self, user_id: UserId) -> Result<OrderId, EngineError> {
         self.store.admit()?;
         let order_id = OrderId::generate();
         let order = self.keys.order(&order_id);
@@ -106,28 +95,28 @@ impl Orders {
     }
 
     /// The order, where there is one.
-    pub async fn find(&self, order_id: &OrderId) -> Result<Option<Order>, EngineError> {
+    pub(crate) async fn find(&self, order_id: &OrderId) -> Result<Option<Order>, EngineError> {
         let order = self.keys.order(order_id);
-        let found = timeout(self.saga.client_patience(), self.store.read(&order)).await;
+        let found = timeout(self.config.client_patience(), self.store.read(&order)).await;
         let found = found.map_err(|_| EngineError::Unavailable("a client's patience is over".into()))?;
         Ok(found?)
     }
 
     /// Adds a line at the present price.
-    pub async fn add_item(
+    pub(crate) async fn add_item(
         &self,
         order_id: &OrderId,
         item_id: ItemId,
         quantity: Quantity,
     ) -> Result<Added, EngineError> {
         self.store.admit()?;
-        let until = Instant::now() + self.saga.client_patience();
+        let deadline = Instant::now() + self.config.client_patience();
         let quote = || {
             self.participants.stock.quote(Quote {
                 item_id: item_id.clone(),
             })
         };
-        let price = match timeout_at(until, call(until, quote)).await {
+        let price = match timeout_at(deadline, call(deadline, quote)).await {
             Ok(Ok(asked)) => match asked.answer {
                 QuoteAnswer::Price(price) => price,
                 QuoteAnswer::UnknownItem => return Ok(Added::UnknownItem),
@@ -140,14 +129,14 @@ impl Orders {
         };
         let order = self.keys.order(order_id);
         let line = Line { item_id, quantity };
-        let added = timeout_at(until, self.engine.submit(AddItem { order, line, price })).await;
+        let added = timeout_at(deadline, self.engine.submit(AddItem { order, line, price })).await;
         // Its lane has the command, and goes on with it.
         let unheard = || EngineError::OutcomeUnknown("a client's patience is over".into());
         added.unwrap_or_else(|_| Err(unheard())).map(Added::Decided)
     }
 
     /// Creates random orders "0" to "count - 1". Those that are being checked out stay as they were.
-    pub async fn init(&self, count: RecordCount, orders: RandomOrders) -> Result<Undone, EngineError> {
+    pub(crate) async fn init(&self, count: RecordCount, orders: RandomOrders) -> Result<Undone, EngineError> {
         self.store.admit()?;
         let init = |partition, numbers: &[u32]| Init {
             keys: self.keys.clone(),

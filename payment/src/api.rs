@@ -19,9 +19,6 @@ use crate::{
     decide::{AddFundsOutcome, PayOutcome},
 };
 
-/// The path that all operations lie below.
-pub const ROOT: &str = "/payment";
-
 catalogue! {
     /// What creating a user may refuse.
     CreateProblems: STORE_FULL, OUTCOME_UNKNOWN;
@@ -91,9 +88,8 @@ impl PaymentApi {
     }
 }
 
-/// The API with its documentation.
-#[must_use]
-pub fn service(payment: Payment) -> OpenApiService<PaymentApi, ()> {
+/// The operations with their documentation.
+pub(crate) fn document(payment: Payment) -> OpenApiService<PaymentApi, ()> {
     OpenApiService::new(PaymentApi::new(payment), "Holdfast payment", env!("CARGO_PKG_VERSION"))
         .description("Users and their credit.")
 }

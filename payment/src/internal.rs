@@ -6,8 +6,7 @@ use saga::{Charge, Refund, SettleCharge, server::InternalRoutes};
 use crate::Payment;
 
 /// The internal routes.
-#[must_use]
-pub fn routes(payment: &Payment) -> Route {
+pub(crate) fn routes(payment: &Payment) -> Route {
     InternalRoutes::new(payment.clone(), payment.terms())
         .with(|payment: Payment, call: Charge, until| async move { payment.charge(call, until).await })
         .with(|payment: Payment, call: Refund, until| async move { payment.refund(call, until).await })

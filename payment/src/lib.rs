@@ -5,11 +5,52 @@
 //!                              └─ engine commits
 //! ```
 
-pub mod api;
-pub mod decide;
-pub mod internal;
+mod api;
+mod decide;
+mod internal;
 pub mod keys;
 pub mod record;
 mod service;
 
-pub use service::Payment;
+use clap::Args;
+use domain::ServiceName;
+use poem::Route;
+use poem_openapi::OpenApiService;
+use process::{InternalConfig, ListenAt, Resources, ServerConfig, Service};
+use saga::Terms;
+
+pub use self::{api::PaymentApi, service::Payment};
+
+/// Payment's own settings.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    #[command(flatten)]
+    internal: InternalConfig,
+    #[command(flatten)]
+    terms: Terms,
+}
+
+impl Service for Payment {
+    const NAME: ServiceName = ServiceName::Payment;
+    const ABOUT: &'static str = "Holdfast's payment service: users, their credit, and what sagas took of it";
+    const ROOT: &'static str = "/payment";
+
+    type Settings = Settings;
+    type Api = PaymentApi;
+
+    fn check(settings: &Settings, _server: &ServerConfig) -> anyhow::Result<()> {
+        Ok(settings.terms.check()?)
+    }
+
+    fn start(resources: Resources, settings: &Settings) -> anyhow::Result<Self> {
+        Ok(Self::new(resources, settings.terms))
+    }
+
+    fn api(&self) -> OpenApiService<PaymentApi, ()> {
+        api::document(self.clone())
+    }
+
+    fn internal(&self, settings: &Settings) -> Option<(ListenAt, Route)> {
+        Some((settings.internal.internal_listen.clone(), internal::routes(self)))
+    }
+}

@@ -2,15 +2,14 @@
 
 use domain::{Credits, UserId};
 use engine::{
-    Engine, EngineConfig, EngineError, Lanes,
+    Engine, EngineError,
     bulk::{self, RecordCount, Undone},
-    store::{Store, StoreConfig},
+    store::Store,
 };
 use metrics::counter;
-use process::{Foundation, StartError, Trouble, Vitals};
+use process::Resources;
 use saga::{Charge, ChargeAnswer, Refund, Refunded, SAGA_MISMATCHES, SettleCharge, Settled, Terms};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     decide::{AddFunds, AddFundsOutcome, ChargeAccount, Create, Init, Pay, PayOutcome, RefundAccount, SettleHold},
@@ -28,42 +27,24 @@ pub struct Payment {
 }
 
 impl Payment {
-    /// Claims the store and starts the lanes, unless `stop` comes first.
-    pub async fn start(
-        store: &StoreConfig,
-        engine: &EngineConfig,
-        terms: Terms,
-        stop: &CancellationToken,
-    ) -> Result<(Self, Lanes), StartError> {
-        let foundation = Foundation::start("payment", store, engine, stop).await?;
-        let payment = Self {
-            engine: foundation.engine,
-            store: foundation.store,
-            keys: Keys::new(foundation.partitions),
+    /// On this store and these lanes, with these terms.
+    #[must_use]
+    pub fn new(resources: Resources, terms: Terms) -> Self {
+        Self {
+            engine: resources.engine,
+            store: resources.store,
+            keys: Keys::new(resources.partitions),
             terms,
-        };
-        Ok((payment, foundation.lanes))
-    }
-
-    /// How long words count and records stay.
-    #[must_use]
-    pub fn terms(&self) -> Terms {
-        self.terms
-    }
-
-    /// What the service needs in order to do its work.
-    #[must_use]
-    pub fn vitals(&self) -> Vitals {
-        Vitals {
-            service: "payment",
-            store: self.store.clone(),
-            lanes: self.engine.health(),
-            trouble: Trouble::default(),
         }
     }
 
+    /// How long words count and records stay.
+    pub(crate) fn terms(&self) -> Terms {
+        self.terms
+    }
+
     /// Opens an account without credit and returns its user's new id.
-    pub async fn create(&self) -> Result<UserId, EngineError> {
+    pub(crate) async fn create(&self) -> Result<UserId, EngineError> {
         self.store.admit()?;
         let user_id = UserId::generate();
         let account = self.keys.account(&user_id);
@@ -72,26 +53,26 @@ impl Payment {
     }
 
     /// The user's account, where there is one.
-    pub async fn find(&self, user_id: &UserId) -> Result<Option<Account>, EngineError> {
+    pub(crate) async fn find(&self, user_id: &UserId) -> Result<Option<Account>, EngineError> {
         Ok(self.store.read(&self.keys.account(user_id)).await?)
     }
 
     /// Adds to a user's credit.
-    pub async fn add_funds(&self, user_id: &UserId, amount: Credits) -> Result<AddFundsOutcome, EngineError> {
+    pub(crate) async fn add_funds(&self, user_id: &UserId, amount: Credits) -> Result<AddFundsOutcome, EngineError> {
         self.store.admit()?;
         let account = self.keys.account(user_id);
         self.engine.submit(AddFunds { account, amount }).await
     }
 
     /// Takes from a user's credit, outside of any checkout.
-    pub async fn pay(&self, user_id: &UserId, amount: Credits) -> Result<PayOutcome, EngineError> {
+    pub(crate) async fn pay(&self, user_id: &UserId, amount: Credits) -> Result<PayOutcome, EngineError> {
         let account = self.keys.account(user_id);
         self.engine.submit(Pay { account, amount }).await
     }
 
     /// Opens the accounts of the users "0" to "count - 1", or sets them to this credit. An account whose sum would be too
     /// large stays as it was.
-    pub async fn init(&self, count: RecordCount, credit: Credits) -> Result<Undone, EngineError> {
+    pub(crate) async fn init(&self, count: RecordCount, credit: Credits) -> Result<Undone, EngineError> {
         self.store.admit()?;
         let init = |partition, numbers: &[u32]| Init {
             partition,

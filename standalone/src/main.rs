@@ -5,22 +5,22 @@ mod redis;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use clap::Parser;
-use engine::{EngineConfig, store::StoreConfig};
-use order::{Orders, api::OrderApi, config::SagaConfig, participants::Participants};
-use payment::{Payment, api::PaymentApi};
-use poem::{Route, endpoint::make_sync, web::Html};
+use clap::{CommandFactory, Parser};
+use engine::{EngineConfig, Lanes, store::StoreConfig};
+use order::{OrderApi, Orders, config::SagaConfig, participants::Participants};
+use payment::{Payment, PaymentApi};
+use poem::{endpoint::make_sync, web::Html};
 use poem_openapi::OpenApiService;
 use process::{
-    Bound, ServerConfig, Telemetry, TelemetryConfig, Trouble, Vitals, check_times, finish, public_routes, require,
-    shutdown, unless_stopped,
+    Bound, Resources, ServerConfig, Service, StartError, Telemetry, TelemetryConfig, Trouble, Vitals, check_times,
+    finish, public_routes, require, shutdown, unless_stopped,
 };
-use stock::{Stock, api::StockApi};
+use stock::{Stock, StockApi};
 use tokio_util::sync::CancellationToken;
 
 use self::{
     embedded::{EmbeddedPayment, EmbeddedStock},
-    redis::{Fsync, RedisServers},
+    redis::{Fsync, RedisServers, StoreUrls},
 };
 
 /// How long the services may take to finish what they have begun before their stores are ended. What they leave is
@@ -57,17 +57,13 @@ fn readable_path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
     Ok(text.into())
 }
 
-/// A request makes many small allocations, which another thread often frees: measured, this allocator gave a
-/// fifth more checkouts than the system's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    require::<Options, _>(options.saga.check());
-    require::<Options, _>(options.saga.check_room(options.server.max_calls));
-    require::<Options, _>(check_times(&StoreConfig::at(""), &options.engine));
+    let mut command = Options::command();
+    require(&mut command, options.saga.check());
+    require(&mut command, options.saga.check_room(options.server.max_calls));
+    require(&mut command, check_times(&StoreConfig::at(""), &options.engine));
     let telemetry = Telemetry::start(&options.telemetry)?;
     let stop = shutdown::on_signal()?;
     // Bound first: an address that cannot be had is found out before anything is started.
@@ -97,9 +93,9 @@ async fn serve(
     socket: Bound,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let trouble = Trouble::default();
+    let (urls, trouble) = (servers.urls(), Trouble::default());
     tokio::select! {
-        served = run(options, servers.urls(), telemetry, socket, &trouble, stop.clone()) => served,
+        served = run(options, &urls, telemetry, socket, &trouble, stop.clone()) => served,
         () = servers.supervise(&trouble) => Ok(()),
         () = overdue(stop) => {
             tracing::warn!("what has begun is not finished within {FINISH_PATIENCE:?}; the next start finishes it");
@@ -114,71 +110,97 @@ async fn overdue(stop: &CancellationToken) {
     tokio::time::sleep(FINISH_PATIENCE).await;
 }
 
-/// Runs the three services until `stop`, and lets them finish what they have begun.
+/// Runs the services until `stop`, and lets them finish what they have begun.
 async fn run(
     options: &Options,
-    [order_url, stock_url, payment_url]: [String; 3],
+    urls: &StoreUrls,
     telemetry: Telemetry,
     socket: Bound,
     trouble: &Trouble,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let terms = options.saga.terms;
-    let started = Stock::start(&StoreConfig::at(stock_url), &options.engine, terms, &stop).await;
-    let Some((stock, stock_lanes)) = unless_stopped(started)? else {
+    let mut house = House::new(&options.engine, urls, trouble, &stop);
+    let started = start_services(&mut house, options).await;
+    let Some((orders, stock, payment)) = unless_stopped(started)? else {
         return Ok(());
     };
-    let started = Payment::start(&StoreConfig::at(payment_url), &options.engine, terms, &stop).await;
-    let Some((payment, payment_lanes)) = unless_stopped(started)? else {
-        return Ok(());
-    };
-    let participants = Participants {
-        stock: Arc::new(EmbeddedStock {
-            stock: stock.clone(),
-            timeout: options.saga.call_timeout(),
-        }),
-        payment: Arc::new(EmbeddedPayment {
-            payment: payment.clone(),
-            timeout: options.saga.call_timeout(),
-        }),
-    };
-    let order_store = StoreConfig::at(order_url);
-    let started = Orders::start(&order_store, &options.engine, options.saga.clone(), participants, &stop).await;
-    let Some((orders, order_lanes)) = unless_stopped(started)? else {
-        return Ok(());
-    };
-    let recovery = tokio::spawn(orders.recovery().run(stop.clone()));
-    let drivers = orders.drivers();
-    let most_calls = options.server.max_calls;
-    let routes = routes(orders, stock, payment, telemetry, trouble, most_calls, stop.clone());
+    let background = tokio::spawn(orders.background(stop.clone()));
+    let apis = (
+        OrderApi::new(orders.clone()),
+        StockApi::new(stock),
+        PaymentApi::new(payment),
+    );
+    let api = OpenApiService::new(apis, "Holdfast", env!("CARGO_PKG_VERSION"))
+        .description("Stock, credit and orders, and the checkout that settles them.");
+    let House {
+        roots, vitals, lanes, ..
+    } = house;
+    let max_calls = options.server.max_calls;
+    let routes = public_routes(api, &roots, vitals, telemetry, max_calls, stop.clone())
+        .at("/", make_sync(|_| Html(include_str!("landing.html"))));
     announce(&socket, options);
     socket.serve(routes, options.server.allowed_origins.clone(), stop).await;
-    // Whom clients have waited for has had the server's patience. What is left is taken over at the next start.
-    drivers.abandon();
-    recovery.await?;
-    finish([order_lanes, stock_lanes, payment_lanes]).await;
+    orders.abandon();
+    drop(orders);
+    background.await?;
+    finish(lanes).await;
     Ok(())
 }
 
-fn routes(
-    orders: Arc<Orders>,
-    stock: Stock,
-    payment: Payment,
-    telemetry: Telemetry,
-    trouble: &Trouble,
-    most_calls: u32,
-    stop: CancellationToken,
-) -> Route {
-    let vitals = [orders.vitals(), stock.vitals(), payment.vitals()].map(|vitals| Vitals {
-        trouble: trouble.clone(),
-        ..vitals
-    });
-    let roots = [order::api::ROOT, stock::api::ROOT, payment::api::ROOT];
-    let apis = (OrderApi::new(orders), StockApi::new(stock), PaymentApi::new(payment));
-    let api = OpenApiService::new(apis, "Holdfast", env!("CARGO_PKG_VERSION"))
-        .description("Stock, credit and orders, and the checkout that settles them.");
-    public_routes(api, &roots, vitals.into(), telemetry, most_calls, stop)
-        .at("/", make_sync(|_| Html(include_str!("landing.html"))))
+async fn start_services(house: &mut House<'_>, options: &Options) -> Result<(Orders, Stock, Payment), StartError> {
+    let (terms, timeout) = (options.saga.terms, options.saga.call_timeout());
+    let stock = Stock::new(house.resources::<Stock>().await?, terms);
+    let payment = Payment::new(house.resources::<Payment>().await?, terms);
+    let participants = Participants {
+        stock: Arc::new(EmbeddedStock {
+            stock: stock.clone(),
+            timeout,
+        }),
+        payment: Arc::new(EmbeddedPayment {
+            payment: payment.clone(),
+            timeout,
+        }),
+    };
+    let orders = Orders::new(house.resources::<Orders>().await?, options.saga.clone(), participants);
+    Ok((orders, stock, payment))
+}
+
+/// What the services of this process stand on, and what it serves for all of them.
+struct House<'a> {
+    engine: &'a EngineConfig,
+    urls: &'a StoreUrls,
+    trouble: &'a Trouble,
+    stop: &'a CancellationToken,
+    roots: Vec<&'static str>,
+    vitals: Vec<Vitals>,
+    lanes: Vec<Lanes>,
+}
+
+impl<'a> House<'a> {
+    fn new(engine: &'a EngineConfig, urls: &'a StoreUrls, trouble: &'a Trouble, stop: &'a CancellationToken) -> Self {
+        Self {
+            engine,
+            urls,
+            trouble,
+            stop,
+            roots: Vec::new(),
+            vitals: Vec::new(),
+            lanes: Vec::new(),
+        }
+    }
+
+    /// The store and the lanes of one more service.
+    async fn resources<S: Service>(&mut self) -> Result<Resources, StartError> {
+        let store = StoreConfig::at(&self.urls[&S::NAME]);
+        let (resources, lanes) = Resources::start(S::NAME, &store, self.engine, self.stop).await?;
+        self.roots.push(S::ROOT);
+        self.vitals.push(Vitals {
+            trouble: self.trouble.clone(),
+            ..resources.vitals()
+        });
+        self.lanes.push(lanes);
+        Ok(resources)
+    }
 }
 
 /// Tells whoever started it where to look.

@@ -19,9 +19,6 @@ use crate::{
     decide::{AddOutcome, SubtractOutcome},
 };
 
-/// The path that all operations lie below.
-pub const ROOT: &str = "/stock";
-
 catalogue! {
     /// What creating an item may refuse.
     CreateProblems: MALFORMED, STORE_FULL, OUTCOME_UNKNOWN;
@@ -91,9 +88,8 @@ impl StockApi {
     }
 }
 
-/// The API with its documentation.
-#[must_use]
-pub fn service(stock: Stock) -> OpenApiService<StockApi, ()> {
+/// The operations with their documentation.
+pub(crate) fn document(stock: Stock) -> OpenApiService<StockApi, ()> {
     OpenApiService::new(StockApi::new(stock), "Holdfast stock", env!("CARGO_PKG_VERSION"))
         .description("Items, their prices and how many pieces there are.")
 }

@@ -6,8 +6,7 @@ use saga::{Quote, Release, Reserve, SettlePieces, server::InternalRoutes};
 use crate::Stock;
 
 /// The internal routes.
-#[must_use]
-pub fn routes(stock: &Stock) -> Route {
+pub(crate) fn routes(stock: &Stock) -> Route {
     InternalRoutes::new(stock.clone(), stock.terms())
         .with(|stock: Stock, call: Reserve, until| async move { stock.reserve(call, until).await })
         .with(|stock: Stock, call: Release, until| async move { stock.release(call, until).await })

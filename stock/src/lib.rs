@@ -5,11 +5,52 @@
 //!                              └─ engine commits
 //! ```
 
-pub mod api;
-pub mod decide;
-pub mod internal;
+mod api;
+mod decide;
+mod internal;
 pub mod keys;
 pub mod record;
 mod service;
 
-pub use service::Stock;
+use clap::Args;
+use domain::ServiceName;
+use poem::Route;
+use poem_openapi::OpenApiService;
+use process::{InternalConfig, ListenAt, Resources, ServerConfig, Service};
+use saga::Terms;
+
+pub use self::{api::StockApi, service::Stock};
+
+/// Stock's own settings.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    #[command(flatten)]
+    internal: InternalConfig,
+    #[command(flatten)]
+    terms: Terms,
+}
+
+impl Service for Stock {
+    const NAME: ServiceName = ServiceName::Stock;
+    const ABOUT: &'static str = "Holdfast's stock service: items, their pieces, and what sagas hold of them";
+    const ROOT: &'static str = "/stock";
+
+    type Settings = Settings;
+    type Api = StockApi;
+
+    fn check(settings: &Settings, _server: &ServerConfig) -> anyhow::Result<()> {
+        Ok(settings.terms.check()?)
+    }
+
+    fn start(resources: Resources, settings: &Settings) -> anyhow::Result<Self> {
+        Ok(Self::new(resources, settings.terms))
+    }
+
+    fn api(&self) -> OpenApiService<StockApi, ()> {
+        api::document(self.clone())
+    }
+
+    fn internal(&self, settings: &Settings) -> Option<(ListenAt, Route)> {
+        Some((settings.internal.internal_listen.clone(), internal::routes(self)))
+    }
+}

@@ -4,20 +4,19 @@ use std::collections::BTreeMap;
 
 use domain::{Credits, ItemId, Quantity, SagaId, Timestamp};
 use engine::{
-    Engine, EngineConfig, EngineError, Lanes,
+    Engine, EngineError,
     bulk::{self, RecordCount, Undone},
     keys::Partition,
-    store::{Store, StoreConfig},
+    store::Store,
 };
 use futures::future::try_join_all;
 use metrics::counter;
-use process::{Foundation, StartError, Trouble, Vitals};
+use process::Resources;
 use saga::{
     Fingerprint, Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SAGA_MISMATCHES, SettlePieces, Settled,
     Terms,
 };
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     decide::{
@@ -46,42 +45,24 @@ pub struct Stock {
 }
 
 impl Stock {
-    /// Claims the store and starts the lanes, unless `stop` comes first.
-    pub async fn start(
-        store: &StoreConfig,
-        engine: &EngineConfig,
-        terms: Terms,
-        stop: &CancellationToken,
-    ) -> Result<(Self, Lanes), StartError> {
-        let foundation = Foundation::start("stock", store, engine, stop).await?;
-        let stock = Self {
-            engine: foundation.engine,
-            store: foundation.store,
-            keys: Keys::new(foundation.partitions),
+    /// On this store and these lanes, with these terms.
+    #[must_use]
+    pub fn new(resources: Resources, terms: Terms) -> Self {
+        Self {
+            engine: resources.engine,
+            store: resources.store,
+            keys: Keys::new(resources.partitions),
             terms,
-        };
-        Ok((stock, foundation.lanes))
-    }
-
-    /// How long words count and records stay.
-    #[must_use]
-    pub fn terms(&self) -> Terms {
-        self.terms
-    }
-
-    /// What the service needs in order to do its work.
-    #[must_use]
-    pub fn vitals(&self) -> Vitals {
-        Vitals {
-            service: "stock",
-            store: self.store.clone(),
-            lanes: self.engine.health(),
-            trouble: Trouble::default(),
         }
     }
 
+    /// How long words count and records stay.
+    pub(crate) fn terms(&self) -> Terms {
+        self.terms
+    }
+
     /// Creates an item without pieces and returns its new id.
-    pub async fn create(&self, price: Credits) -> Result<ItemId, EngineError> {
+    pub(crate) async fn create(&self, price: Credits) -> Result<ItemId, EngineError> {
         self.store.admit()?;
         let item_id = ItemId::generate();
         let item = self.keys.item(&item_id);
@@ -90,26 +71,31 @@ impl Stock {
     }
 
     /// The item, where there is one.
-    pub async fn find(&self, item_id: &ItemId) -> Result<Option<Item>, EngineError> {
+    pub(crate) async fn find(&self, item_id: &ItemId) -> Result<Option<Item>, EngineError> {
         Ok(self.store.read(&self.keys.item(item_id)).await?)
     }
 
     /// Puts pieces into the stock.
-    pub async fn add(&self, item_id: &ItemId, amount: Quantity) -> Result<AddOutcome, EngineError> {
+    pub(crate) async fn add(&self, item_id: &ItemId, amount: Quantity) -> Result<AddOutcome, EngineError> {
         self.store.admit()?;
         let item = self.keys.item(item_id);
         self.engine.submit(Add { item, amount }).await
     }
 
     /// Takes pieces out of the stock.
-    pub async fn subtract(&self, item_id: &ItemId, amount: Quantity) -> Result<SubtractOutcome, EngineError> {
+    pub(crate) async fn subtract(&self, item_id: &ItemId, amount: Quantity) -> Result<SubtractOutcome, EngineError> {
         let item = self.keys.item(item_id);
         self.engine.submit(Subtract { item, amount }).await
     }
 
     /// Creates the items "0" to "count - 1", or sets them to this stock and price. An item whose sum would be too large
     /// stays as it was.
-    pub async fn init(&self, count: RecordCount, stock: Quantity, price: Credits) -> Result<Undone, EngineError> {
+    pub(crate) async fn init(
+        &self,
+        count: RecordCount,
+        stock: Quantity,
+        price: Credits,
+    ) -> Result<Undone, EngineError> {
         self.store.admit()?;
         let init = |partition, numbers: &[u32]| Init {
             partition,

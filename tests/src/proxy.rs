@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -10,7 +11,7 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::{Notify, watch},
+    sync::{Semaphore, watch},
 };
 
 use crate::{PATIENCE, unused_address};
@@ -52,10 +53,10 @@ struct Forbidden {
     length: usize,
 }
 
-#[derive(Default)]
 struct Shared {
-    armed: Mutex<Option<(Vec<u8>, Fault)>>,
-    struck: Notify,
+    armed: Mutex<VecDeque<(Vec<u8>, Fault)>>,
+    /// One permit for each fault that has happened and was not waited for.
+    struck: Semaphore,
     delayed: Mutex<Option<(OwnedWriteHalf, OwnedReadHalf, Talk)>>,
     forbidden: Mutex<Option<Forbidden>>,
     /// How long each piece of a request is under way.
@@ -72,7 +73,15 @@ impl Proxy {
     pub async fn start(server: SocketAddr) -> Self {
         let address = unused_address();
         let listener = TcpListener::bind(address).await.expect("an unused address");
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            armed: Mutex::default(),
+            struck: Semaphore::new(0),
+            delayed: Mutex::default(),
+            forbidden: Mutex::default(),
+            way: Mutex::default(),
+            cut: watch::Sender::default(),
+            silenced: watch::Sender::default(),
+        });
         let accepting = shared.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -89,9 +98,9 @@ impl Proxy {
         self.address
     }
 
-    /// Misbehaves at the next request that holds `pattern`, once.
+    /// Misbehaves at the next request that holds `pattern`, once, after all faults that were armed before have happened.
     pub fn arm(&self, pattern: &str, fault: Fault) {
-        *lock(&self.shared.armed) = Some((pattern.as_bytes().to_vec(), fault));
+        lock(&self.shared.armed).push_back((pattern.as_bytes().to_vec(), fault));
     }
 
     /// From now on breaks each connection on which a request is sent that holds all of the patterns and has at least this
@@ -111,13 +120,14 @@ impl Proxy {
         *lock(&self.shared.way) = way;
     }
 
-    /// Waits until the fault has happened.
+    /// Waits until the next fault has happened.
     ///
     /// # Panics
     /// Where it does not within [`PATIENCE`].
     pub async fn struck(&self) {
-        let struck = tokio::time::timeout(PATIENCE, self.shared.struck.notified()).await;
-        assert!(struck.is_ok(), "the fault did not happen within {PATIENCE:?}");
+        let struck = tokio::time::timeout(PATIENCE, self.shared.struck.acquire()).await;
+        let struck = struck.unwrap_or_else(|_| unreachable!("the fault did not happen within {PATIENCE:?}"));
+        struck.expect("the semaphore is never closed").forget();
     }
 
     /// Breaks every connection.
@@ -221,16 +231,16 @@ async fn pump(
     match fault {
         Some(Fault::DelayRequest | Fault::HoldRequest) => {
             *lock(&shared.delayed) = Some((server_writer, server_reader, talk));
-            shared.struck.notify_one();
+            shared.struck.add_permits(1);
             if fault == Some(Fault::HoldRequest) {
                 std::future::pending::<()>().await;
             }
         }
         Some(Fault::StallRequest | Fault::StallReply) => {
-            shared.struck.notify_one();
+            shared.struck.add_permits(1);
             std::future::pending::<()>().await;
         }
-        _ => shared.struck.notify_one(),
+        _ => shared.struck.add_permits(1),
     }
 }
 
@@ -305,9 +315,9 @@ impl Shared {
     /// The armed fault, disarmed, where the request holds its pattern.
     fn strikes(&self, request: &[u8]) -> Option<Fault> {
         let mut armed = lock(&self.armed);
-        let (pattern, _) = armed.as_ref()?;
+        let (pattern, _) = armed.front()?;
         last(request, pattern)?;
-        armed.take().map(|(_, fault)| fault)
+        armed.pop_front().map(|(_, fault)| fault)
     }
 }
 

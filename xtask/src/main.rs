@@ -41,7 +41,13 @@ enum Command {
         options: Vec<String>,
     },
     /// Build and start the system of docker-compose.yml, break it under load, and check every promise.
-    ComposeTest,
+    ComposeTest {
+        /// Put the programs of the development build into the image, in place of building them in there.
+        #[arg(long)]
+        prebuilt: bool,
+    },
+    /// Install what the checks need besides cargo: redis-server, Python packages, base images.
+    Prepare,
     /// Break the services in every way that is known, under load, and check every promise.
     Faults {
         /// Options of the fault runner; `cargo xtask faults -- --help` lists them.
@@ -66,9 +72,18 @@ fn main() -> anyhow::Result<()> {
         Command::Up { options } => up::up(&options),
         Command::Audit { options } => audit::audit(&options),
         Command::Test { options } => test::test(&options),
-        Command::ComposeTest => compose_test::compose_test(),
+        Command::ComposeTest { prebuilt } => compose_test::compose_test(prebuilt),
+        Command::Prepare => prepare(),
         Command::Faults { options } => faults::faults(&options),
         Command::Fuzz => fuzz::fuzz(),
         Command::Bench { dev, options } => bench::bench(dev, &options),
     }
+}
+
+/// Installs what the checks need besides cargo, so that it is there before the first of them asks.
+fn prepare() -> anyhow::Result<()> {
+    redis::ensure_redis()?;
+    fuzz::ensure_python()?;
+    compose_test::ensure_images()?;
+    Ok(())
 }

@@ -9,18 +9,18 @@ use crate::record::{MAX_LINES, Order, Status};
 
 /// Adds a line to an open order.
 #[derive(Debug)]
-pub struct AddItem {
+pub(crate) struct AddItem {
     /// The order.
-    pub order: Key<Order>,
+    pub(crate) order: Key<Order>,
     /// What is bought.
-    pub line: Line,
+    pub(crate) line: Line,
     /// The price of one piece at the time of adding.
-    pub price: Credits,
+    pub(crate) price: Credits,
 }
 
 /// What became of an [`AddItem`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddItemOutcome {
+pub(crate) enum AddItemOutcome {
     /// The line is in; `total` is what the order costs now.
     Added {
         /// What the order costs now.

@@ -3,23 +3,23 @@ use engine::{Command, Touches, View, keys::Partition};
 use saga::{Fingerprint, Line};
 
 use crate::{
+    inflight::Inflight,
     keys::SagaKeys,
     record::{Drive, Order, Status},
-    standing::Standing,
 };
 
 /// Begins a checkout: open -> `checking_out`.
 #[derive(Debug)]
-pub struct Begin {
+pub(crate) struct Begin {
     /// The order and what belongs to it.
-    pub keys: SagaKeys,
+    pub(crate) keys: SagaKeys,
     /// Whether the stores have room for something new.
-    pub has_room: bool,
+    pub(crate) has_room: bool,
 }
 
 /// What became of a [`Begin`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BeginOutcome {
+pub(crate) enum BeginOutcome {
     /// The caller drives this saga.
     Begun(Saga),
     /// Somebody else drives this one.
@@ -36,21 +36,21 @@ pub enum BeginOutcome {
 
 /// What a driver needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saga {
+pub(crate) struct Saga {
     /// The saga's name.
-    pub id: SagaId,
+    pub(crate) id: SagaId,
     /// The driver's number.
-    pub epoch: u32,
+    pub(crate) epoch: u32,
     /// When the driver took it.
-    pub driven_since: Timestamp,
+    pub(crate) driven_since: Timestamp,
     /// Who pays.
-    pub user_id: UserId,
+    pub(crate) user_id: UserId,
     /// What is bought.
-    pub lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
     /// What it costs.
-    pub total: Credits,
+    pub(crate) total: Credits,
     /// All three in short.
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
 }
 
 impl Saga {
@@ -106,7 +106,7 @@ impl Command for Begin {
             ..order.clone()
         };
         let saga = Saga::of(order.saga_id(&self.keys.order_id), drive, &order);
-        let standing = Standing::UnderWay { since: now };
+        let standing = Inflight::UnderWay { since: now };
         view.index_add(&self.keys.inflight, &saga.id.to_string(), standing.score());
         view.put(&self.keys.order, order);
         BeginOutcome::Begun(saga)

@@ -9,22 +9,22 @@ use crate::{
 
 /// Gives a saga up: `checking_out` -> cancelling. From here on, everybody compensates.
 #[derive(Debug)]
-pub struct Cancel {
+pub(crate) struct Cancel {
     /// The order and what belongs to it.
-    pub keys: SagaKeys,
+    pub(crate) keys: SagaKeys,
     /// The saga.
-    pub saga_id: SagaId,
+    pub(crate) saga_id: SagaId,
     /// The driver's number.
-    pub epoch: u32,
+    pub(crate) epoch: u32,
     /// What the driver's saga is about.
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// Why.
-    pub reason: Rejection,
+    pub(crate) reason: Rejection,
 }
 
 /// What became of a [`Cancel`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CancelOutcome {
+pub(crate) enum CancelOutcome {
     /// The saga is given up for this reason: the caller's, or an earlier one.
     Cancelling(Rejection),
     /// Somebody else drives the saga, or it is finished. Nothing changed.

@@ -8,11 +8,11 @@ use crate::record::Order;
 
 /// Creates an order without lines.
 #[derive(Debug)]
-pub struct Create {
+pub(crate) struct Create {
     /// Where the order will be. Its id must be new.
-    pub order: Key<Order>,
+    pub(crate) order: Key<Order>,
     /// Who pays.
-    pub user_id: UserId,
+    pub(crate) user_id: UserId,
 }
 
 impl Command for Create {

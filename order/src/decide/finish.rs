@@ -4,9 +4,9 @@ use saga::Fingerprint;
 use serde::Serialize;
 
 use crate::{
+    inflight::Inflight,
     keys::SagaKeys,
     record::{Order, Rejection, Status},
-    standing::Standing,
 };
 
 /// Ends a saga: `checking_out` -> paid, or either of its states -> open.
@@ -15,22 +15,22 @@ use crate::{
 /// being cancelled can no longer be paid, and each saga ends once. A paid saga stays in the index until it is
 /// settled.
 #[derive(Debug)]
-pub struct Finish {
+pub(crate) struct Finish {
     /// The order and what belongs to it.
-    pub keys: SagaKeys,
+    pub(crate) keys: SagaKeys,
     /// The saga.
-    pub saga_id: SagaId,
+    pub(crate) saga_id: SagaId,
     /// The driver's number.
-    pub epoch: u32,
+    pub(crate) epoch: u32,
     /// What the driver's saga is about.
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// How it ends.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
 }
 
 /// How a saga ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Everything is held and charged.
     Paid,
     /// Nothing is held, and never will be.
@@ -39,7 +39,7 @@ pub enum Verdict {
 
 /// What became of a [`Finish`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FinishOutcome {
+pub(crate) enum FinishOutcome {
     /// The saga is finished as asked for.
     Finished,
     /// Somebody else drives the saga, or it is finished. Nothing changed.
@@ -101,7 +101,7 @@ impl Command for Finish {
         view.emit(&self.keys.events, event);
         let (index, saga_id) = (&self.keys.inflight, self.saga_id.to_string());
         match order.status {
-            Status::Paid => view.index_add(index, &saga_id, Standing::Paid { since: now }.score()),
+            Status::Paid => view.index_add(index, &saga_id, Inflight::Paid { since: now }.score()),
             _ => view.index_remove(index, &saga_id),
         }
         view.put(&self.keys.order, order);

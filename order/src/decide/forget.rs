@@ -6,13 +6,13 @@ use engine::{
 
 /// Takes settled sagas out of the index. They are paid, which is final, so nothing has to be compared.
 #[derive(Debug)]
-pub struct Forget {
+pub(crate) struct Forget {
     /// Where the sagas' orders live.
-    pub partition: Partition,
+    pub(crate) partition: Partition,
     /// The partition's index.
-    pub inflight: IndexKey,
+    pub(crate) inflight: IndexKey,
     /// The sagas.
-    pub saga_ids: Vec<SagaId>,
+    pub(crate) saga_ids: Vec<SagaId>,
 }
 
 impl Command for Forget {

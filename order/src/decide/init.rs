@@ -12,28 +12,28 @@ use crate::{
 /// An order that is being checked out stays as it is: its saga's steps have happened elsewhere. What a paid one has sold
 /// becomes a record of its own. The outcome is the numbers of those that stay.
 #[derive(Debug)]
-pub struct Init {
+pub(crate) struct Init {
     /// Names the records.
-    pub keys: Keys,
+    pub(crate) keys: Keys,
     /// Where all the orders live.
-    pub partition: Partition,
+    pub(crate) partition: Partition,
     /// The orders.
-    pub orders: Vec<NewOrder>,
+    pub(crate) orders: Vec<NewOrder>,
 }
 
 /// One order to create.
 #[derive(Debug)]
-pub struct NewOrder {
+pub(crate) struct NewOrder {
     /// Its number.
-    pub number: u32,
+    pub(crate) number: u32,
     /// Its name.
-    pub order_id: OrderId,
+    pub(crate) order_id: OrderId,
     /// Who pays.
-    pub user_id: UserId,
+    pub(crate) user_id: UserId,
     /// What is bought.
-    pub lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
     /// What it costs.
-    pub total: Credits,
+    pub(crate) total: Credits,
 }
 
 impl Command for Init {

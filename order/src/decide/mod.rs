@@ -23,7 +23,7 @@ mod take_over;
 mod properties;
 
 pub(crate) use self::take_over::is_left_alone;
-pub use self::{
+pub(crate) use self::{
     add_item::{AddItem, AddItemOutcome},
     begin::{Begin, BeginOutcome, Saga},
     cancel::{Cancel, CancelOutcome},

@@ -8,31 +8,31 @@ use engine::{
 
 use super::Saga;
 use crate::{
+    inflight::Inflight,
     keys::SagaKeys,
     lease::Leases,
     record::{Drive, Order, Rejection, Sale, Status},
-    standing::Standing,
 };
 
 /// Takes a saga over from a driver that is gone: the epoch rises, so the old driver's word no longer
 /// counts.
 #[derive(Debug)]
-pub struct TakeOver {
+pub(crate) struct TakeOver {
     /// The order and what belongs to it.
-    pub keys: SagaKeys,
+    pub(crate) keys: SagaKeys,
     /// The saga.
-    pub saga_id: SagaId,
+    pub(crate) saga_id: SagaId,
     /// What the saga has sold, if it was paid and its order set back since.
-    pub sale: Key<Sale>,
+    pub(crate) sale: Key<Sale>,
     /// How long each driver is left alone.
-    pub leases: Leases,
+    pub(crate) leases: Leases,
     /// How old a saga may become before it is given up.
-    pub deadline: Duration,
+    pub(crate) deadline: Duration,
 }
 
 /// What became of a [`TakeOver`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TakeOverOutcome {
+pub(crate) enum TakeOverOutcome {
     /// The caller drives the saga now.
     Taken(Saga, Course),
     /// The present driver's lease is not over.
@@ -45,7 +45,7 @@ pub enum TakeOverOutcome {
 
 /// Which way a saga has to be driven.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Course {
+pub(crate) enum Course {
     /// Towards paid.
     Forward,
     /// Back to open, for this reason.
@@ -110,7 +110,7 @@ impl Command for TakeOver {
         };
         let saga = Saga::of(self.saga_id.clone(), drive, &order);
         view.put(&self.keys.order, order);
-        let standing = Standing::UnderWay { since: now };
+        let standing = Inflight::UnderWay { since: now };
         view.index_add(&self.keys.inflight, &self.saga_id.to_string(), standing.score());
         TakeOverOutcome::Taken(saga, course)
     }

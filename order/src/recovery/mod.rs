@@ -16,7 +16,7 @@ mod overdue;
 mod pages;
 mod settling;
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
 
 use domain::Backoff;
 use engine::keys::Partition;
@@ -41,17 +41,17 @@ const REST: Backoff = Backoff {
 };
 
 /// What takes over sagas that nobody drives, and settles those that are paid.
-pub struct Recovery {
-    orders: Arc<Orders>,
+pub(crate) struct Recovery {
+    orders: Orders,
 }
 
 impl Recovery {
-    pub(crate) fn of(orders: Arc<Orders>) -> Self {
-        Self { orders }
+    pub(crate) fn new(orders: &Orders) -> Self {
+        Self { orders: orders.clone() }
     }
 
     /// Recovers and settles sagas until `stop`, and then ends at once, whatever it waits for.
-    pub async fn run(self, stop: CancellationToken) {
+    pub(crate) async fn run(self, stop: CancellationToken) {
         let mut workers = JoinSet::new();
         for partition in self.orders.keys.partitions().all() {
             let work = move |orders| Overdue::new(orders, partition).run();
@@ -68,7 +68,7 @@ impl Recovery {
 }
 
 /// Keeps a worker at work: one that breaks is started again.
-async fn supervised<F>(orders: Arc<Orders>, partition: Partition, work: impl Fn(Arc<Orders>) -> F)
+async fn supervised<F>(orders: Orders, partition: Partition, work: impl Fn(Orders) -> F)
 where
     F: Future<Output = Infallible>,
 {
@@ -96,7 +96,7 @@ impl Orders {
     /// Waits for about as long as `RECOVERY_INTERVAL_MS` says. Workers and processes that keep no step do less of each
     /// other's work.
     async fn pause(&self) {
-        let pause = self.saga.recovery_interval();
+        let pause = self.config.recovery_interval();
         tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>())).await;
     }
 }

@@ -1,6 +1,6 @@
 //! Sagas that nobody drives any more.
 
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
 
 use domain::{SagaId, Timestamp};
 use engine::{keys::Partition, store::End};
@@ -10,14 +10,14 @@ use tokio::time::timeout;
 use super::pages::{Page, Pages, Place, Rest};
 use crate::{
     decide::{Course, Saga, TakeOver, TakeOverOutcome, is_left_alone},
+    inflight::{taken_from, taken_up_to},
     record::Order,
     service::Orders,
-    standing::{taken_from, taken_up_to},
 };
 
 /// Takes over and drives the sagas of one partition whose leases are over.
 pub(super) struct Overdue {
-    orders: Arc<Orders>,
+    orders: Orders,
     pages: Pages,
     past: Place,
     future: Place,
@@ -32,7 +32,7 @@ enum Found {
 }
 
 impl Overdue {
-    pub(super) fn new(orders: Arc<Orders>, partition: Partition) -> Self {
+    pub(super) fn new(orders: Orders, partition: Partition) -> Self {
         Self {
             pages: Pages::new(orders.clone(), partition),
             orders,
@@ -52,7 +52,7 @@ impl Overdue {
     /// far in the future, before the store's clock was set back. To wait until that time comes would be to leave them
     /// alone for as long as it was off.
     async fn look(&mut self) -> Rest {
-        let lease = self.orders.saga.leases().first();
+        let lease = self.orders.config.leases().first();
         let Some(now) = self.pages.now().await else {
             return Rest::None;
         };
@@ -77,7 +77,7 @@ impl Overdue {
 
     /// Takes over what is due on a page, and tells how many entries stay in the range.
     async fn recover(&self, page: Page, now: Timestamp) -> usize {
-        let leases = self.orders.saga.leases();
+        let leases = self.orders.config.leases();
         // Most leases are the first one, by which the range was cut. Those of later drivers are longer.
         let is_due = |order: &Option<Order>| match order.as_ref().and_then(Order::drive) {
             Some(drive) => !is_left_alone(drive, leases, now),
@@ -101,8 +101,8 @@ impl Overdue {
             keys: orders.keys.saga(&saga_id.order),
             sale: orders.keys.sale(&saga_id),
             saga_id,
-            leases: orders.saga.leases(),
-            deadline: orders.saga.deadline(),
+            leases: orders.config.leases(),
+            deadline: orders.config.deadline(),
         };
         match orders.engine.submit(take_over).await {
             Ok(TakeOverOutcome::Taken(saga, course)) => self.drive(&saga, course).await,
@@ -119,8 +119,8 @@ impl Overdue {
     async fn drive(&self, saga: &Saga, course: Course) {
         self.orders.metrics.taken_over.increment(1);
         // Longer than its lease, a driver would only be in the way of the next one, which has twice the time.
-        let lease = self.orders.saga.leases().of(saga.epoch);
-        match timeout(lease, self.orders.drive(saga, course)).await {
+        let lease = self.orders.config.leases().of(saga.epoch);
+        match timeout(lease, self.orders.driver.drive(saga, course)).await {
             Ok(Ok(driven)) => tracing::info!(?driven, "took a saga over"),
             Ok(Err(error)) => tracing::warn!(%error, "a saga that was taken over is not finished yet"),
             Err(_) => tracing::warn!("a saga that was taken over is not finished within its lease"),

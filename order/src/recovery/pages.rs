@@ -1,6 +1,6 @@
 //! A partition's index of sagas, page by page.
 
-use std::{collections::HashSet, fmt, ops::RangeInclusive, sync::Arc};
+use std::{collections::HashSet, fmt, ops::RangeInclusive};
 
 use domain::{SagaId, Timestamp};
 use engine::{
@@ -9,7 +9,7 @@ use engine::{
     store::End,
 };
 
-use crate::{record::Order, service::Orders, standing::Standing};
+use crate::{inflight::Inflight, record::Order, service::Orders};
 
 /// How many entries one look reads.
 pub(super) const PAGE: usize = 256;
@@ -47,7 +47,7 @@ impl Place {
 /// A saga in the index.
 pub(super) struct Entry {
     pub(super) saga_id: SagaId,
-    pub(super) standing: Standing,
+    pub(super) inflight: Inflight,
     /// Its order, where that is not gone.
     pub(super) order: Option<Order>,
 }
@@ -62,14 +62,14 @@ pub(super) struct Page {
 
 /// Reads a partition's index, and tells once of what cannot be read.
 pub(super) struct Pages {
-    orders: Arc<Orders>,
+    orders: Orders,
     inflight: IndexKey,
     told: HashSet<String>,
     fails: bool,
 }
 
 impl Pages {
-    pub(super) fn new(orders: Arc<Orders>, partition: Partition) -> Self {
+    pub(super) fn new(orders: Orders, partition: Partition) -> Self {
         Self {
             inflight: orders.keys.inflight(partition),
             orders,
@@ -107,10 +107,10 @@ impl Pages {
         let store = &self.orders.store;
         let members = store.members(&self.inflight, scores, from, place.passed, PAGE).await?;
         let seen = members.len();
-        let mut found: Vec<(SagaId, Standing)> = Vec::with_capacity(seen);
+        let mut found: Vec<(SagaId, Inflight)> = Vec::with_capacity(seen);
         for (member, score) in members {
             match member.parse() {
-                Ok(saga_id) => found.push((saga_id, Standing::of(score))),
+                Ok(saga_id) => found.push((saga_id, Inflight::from_score(score))),
                 Err(error) => self.tell(member, &error),
             }
         }
@@ -118,11 +118,11 @@ impl Pages {
         let records = found.iter().map(|(saga_id, _)| keys.order(&saga_id.order)).collect();
         let records = self.orders.store.read_all(records).await?;
         let mut sagas = Vec::with_capacity(seen);
-        for ((saga_id, standing), record) in found.into_iter().zip(records) {
+        for ((saga_id, inflight), record) in found.into_iter().zip(records) {
             match record {
                 Ok(order) => sagas.push(Entry {
                     saga_id,
-                    standing,
+                    inflight,
                     order,
                 }),
                 Err(error) => self.tell(saga_id.to_string(), &error),

@@ -1,6 +1,6 @@
 //! Sagas that have been paid for so long that nobody asks for them any more.
 
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
 
 use domain::{SagaId, Timestamp};
 use engine::{EngineError, keys::Partition, store::End};
@@ -9,18 +9,18 @@ use saga::{SettleCharge, SettlePieces};
 use tokio::time::timeout;
 
 use super::pages::{Entry, Pages, Place, Rest};
-use crate::{decide::Forget, record::Sale, service::Orders, standing::paid_up_to};
+use crate::{decide::Forget, inflight::paid_up_to, record::Sale, service::Orders};
 
 /// Lets the participants forget the paid sagas of one partition, and then forgets them.
 pub(super) struct Settling {
-    orders: Arc<Orders>,
+    orders: Orders,
     partition: Partition,
     pages: Pages,
     place: Place,
 }
 
 impl Settling {
-    pub(super) fn new(orders: Arc<Orders>, partition: Partition) -> Self {
+    pub(super) fn new(orders: Orders, partition: Partition) -> Self {
         Self {
             pages: Pages::new(orders.clone(), partition),
             orders,
@@ -41,7 +41,7 @@ impl Settling {
         let Some(now) = self.pages.now().await else {
             return Rest::None;
         };
-        let paid = paid_up_to(now.before(self.orders.saga.terms.kept()));
+        let paid = paid_up_to(now.before(self.orders.config.terms.kept()));
         let Some(page) = self.pages.read(paid, End::Highest, self.place).await else {
             return Rest::None;
         };
@@ -59,9 +59,9 @@ impl Settling {
             }
         };
         let mut sales = Vec::with_capacity(page.sagas.len());
-        for (Entry { saga_id, standing, .. }, sold) in page.sagas.into_iter().zip(sold) {
+        for (Entry { saga_id, inflight, .. }, sold) in page.sagas.into_iter().zip(sold) {
             match sold {
-                Ok(Some(sale)) => sales.push((saga_id, standing.since(), sale)),
+                Ok(Some(sale)) => sales.push((saga_id, inflight.since(), sale)),
                 Ok(None) => self.pages.tell(saga_id.to_string(), &"it is not paid"),
                 Err(error) => self.pages.tell(saga_id.to_string(), &error),
             }
@@ -100,7 +100,7 @@ impl Settling {
         let participants = &self.orders.participants;
         let settled =
             async { tokio::try_join!(participants.stock.settle(pieces), participants.payment.settle(charge)) };
-        match timeout(self.orders.saga.leases().first(), settled).await {
+        match timeout(self.orders.config.leases().first(), settled).await {
             Ok(Ok(_)) => return Some(saga_id),
             Ok(Err(error)) => tracing::debug!(saga = %saga_id, %error, "a paid saga is not settled yet"),
             Err(_) => tracing::debug!(saga = %saga_id, "a paid saga is not settled yet: no answer"),

@@ -8,16 +8,16 @@ use crate::record::Account;
 
 /// Adds to a user's credit.
 #[derive(Debug)]
-pub struct AddFunds {
+pub(crate) struct AddFunds {
     /// The user's account.
-    pub account: Key<Account>,
+    pub(crate) account: Key<Account>,
     /// How much.
-    pub amount: Credits,
+    pub(crate) amount: Credits,
 }
 
 /// What became of an [`AddFunds`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddFundsOutcome {
+pub(crate) enum AddFundsOutcome {
     /// The amount is in; `credit` is the new sum.
     Added {
         /// What the user can spend now.

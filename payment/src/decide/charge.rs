@@ -16,21 +16,21 @@ use crate::record::{Account, Hold};
 /// saga that was refunded before it was charged is refused for good. If the saga's name has paid for something else,
 /// nothing is taken and what was paid stays so.
 #[derive(Debug)]
-pub struct ChargeAccount {
+pub(crate) struct ChargeAccount {
     /// The user's account.
-    pub account: Key<Account>,
+    pub(crate) account: Key<Account>,
     /// What is known of the saga's charge.
-    pub hold: Key<Hold>,
+    pub(crate) hold: Key<Hold>,
     /// How long words count and records stay.
-    pub terms: Terms,
+    pub(crate) terms: Terms,
     /// When the asking driver took the saga.
-    pub driven_since: Timestamp,
+    pub(crate) driven_since: Timestamp,
     /// What the saga is about.
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// Whether the store has room for what is new.
-    pub has_room: bool,
+    pub(crate) has_room: bool,
     /// How much.
-    pub amount: Credits,
+    pub(crate) amount: Credits,
 }
 
 impl Command for ChargeAccount {

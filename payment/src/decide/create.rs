@@ -8,9 +8,9 @@ use crate::record::Account;
 
 /// Opens an account without credit.
 #[derive(Debug)]
-pub struct Create {
+pub(crate) struct Create {
     /// Where the account will be. Its user's id must be new.
-    pub account: Key<Account>,
+    pub(crate) account: Key<Account>,
 }
 
 impl Command for Create {

@@ -11,13 +11,13 @@ use crate::record::Account;
 /// The outcome is the numbers of those that stay as they were: what sagas have charged to them, and the new credit, are too
 /// much to count together.
 #[derive(Debug)]
-pub struct Init {
+pub(crate) struct Init {
     /// Where all the accounts live.
-    pub partition: Partition,
+    pub(crate) partition: Partition,
     /// The accounts, with their numbers.
-    pub accounts: Vec<(u32, Key<Account>)>,
+    pub(crate) accounts: Vec<(u32, Key<Account>)>,
     /// What each user will be able to spend.
-    pub credit: Credits,
+    pub(crate) credit: Credits,
 }
 
 impl Command for Init {

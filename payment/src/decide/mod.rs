@@ -11,7 +11,7 @@ mod settle;
 #[cfg(test)]
 mod properties;
 
-pub use self::{
+pub(crate) use self::{
     add_funds::{AddFunds, AddFundsOutcome},
     charge::ChargeAccount,
     create::Create,

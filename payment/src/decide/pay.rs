@@ -8,16 +8,16 @@ use crate::record::Account;
 
 /// Takes from a user's credit, outside of any checkout.
 #[derive(Debug)]
-pub struct Pay {
+pub(crate) struct Pay {
     /// The user's account.
-    pub account: Key<Account>,
+    pub(crate) account: Key<Account>,
     /// How much.
-    pub amount: Credits,
+    pub(crate) amount: Credits,
 }
 
 /// What became of a [`Pay`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PayOutcome {
+pub(crate) enum PayOutcome {
     /// The amount is taken; `credit` is what is left.
     Paid {
         /// What the user can spend now.

@@ -14,17 +14,17 @@ use crate::record::{Account, Hold, Span};
 /// A saga that took nothing gets a tombstone all the same, so that its late charge is refused. What its name took for
 /// something else stays taken, and refuses it as well.
 #[derive(Debug)]
-pub struct RefundAccount {
+pub(crate) struct RefundAccount {
     /// The user's account.
-    pub account: Key<Account>,
+    pub(crate) account: Key<Account>,
     /// What is known of the saga's charge.
-    pub hold: Key<Hold>,
+    pub(crate) hold: Key<Hold>,
     /// How long words count and records stay.
-    pub terms: Terms,
+    pub(crate) terms: Terms,
     /// When the asking driver took the saga.
-    pub driven_since: Timestamp,
+    pub(crate) driven_since: Timestamp,
     /// What the saga is about.
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
 }
 
 impl Command for RefundAccount {

@@ -11,13 +11,13 @@ use crate::record::Hold;
 
 /// Forgets the charge of a saga that has been paid for long enough.
 #[derive(Debug)]
-pub struct SettleHold {
+pub(crate) struct SettleHold {
     /// The saga's charge.
-    pub hold: Key<Hold>,
+    pub(crate) hold: Key<Hold>,
     /// How long words count and records stay.
-    pub terms: Terms,
+    pub(crate) terms: Terms,
     /// When it was paid.
-    pub paid_since: Timestamp,
+    pub(crate) paid_since: Timestamp,
 }
 
 impl Command for SettleHold {

@@ -8,6 +8,7 @@ mod backoff;
 pub mod clock_faults;
 mod correlation;
 mod ids;
+mod service_name;
 mod timestamp;
 
 pub use self::{
@@ -15,5 +16,6 @@ pub use self::{
     backoff::Backoff,
     correlation::{CORRELATION_HEADER, CorrelationId},
     ids::{BadId, BadSagaId, ID_PATTERN, ItemId, MAX_ID_LENGTH, OrderId, SagaId, UserId},
+    service_name::ServiceName,
     timestamp::Timestamp,
 };

@@ -65,7 +65,7 @@ impl Timestamp {
         clippy::cast_sign_loss,
         reason = "a score of ours is a whole number of milliseconds"
     )]
-    pub fn of_score(score: f64) -> Self {
+    pub fn from_score(score: f64) -> Self {
         Self(score as u64)
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
-use clap::{Args, CommandFactory, error::ErrorKind};
+use clap::{Args, Command, error::ErrorKind};
 use engine::{EngineConfig, store::StoreConfig};
 use web::AllowedOrigins;
 
@@ -76,10 +76,10 @@ pub fn check_times(store: &StoreConfig, engine: &EngineConfig) -> Result<(), Bad
     Ok(())
 }
 
-/// Ends the process, as it ends for an option that is wrong, where settings do not fit together.
-pub fn require<O: CommandFactory, E: fmt::Display>(checked: Result<(), E>) {
+/// Ends the process, as it ends for an option that is wrong, if settings do not fit together.
+pub fn require<E: fmt::Display>(command: &mut Command, checked: Result<(), E>) {
     if let Err(rule) = checked {
-        O::command().error(ErrorKind::ValueValidation, rule).exit();
+        command.error(ErrorKind::ValueValidation, rule).exit();
     }
 }
 

@@ -8,7 +8,9 @@
 mod config;
 mod listener;
 mod readiness;
+mod resources;
 mod routes;
+mod run;
 mod server;
 mod service;
 pub mod shutdown;
@@ -19,8 +21,15 @@ pub use self::{
     config::{BadTimes, InternalConfig, ServerConfig, ServiceConfig, check_times, require},
     listener::{BadListenAt, BindError, Bound, ListenAt},
     readiness::Vitals,
+    resources::{Resources, StartError, check_health, finish, serve, unless_stopped},
     routes::public_routes,
-    service::{Foundation, StartError, check_health, finish, serve, unless_stopped},
+    run::{command, run},
+    service::Service,
     telemetry::{LogFormat, Telemetry, TelemetryConfig, TelemetryError},
     trouble::Trouble,
 };
+
+/// A request makes many small allocations, which another thread often frees: measured, this allocator gave a fifth more
+/// checkouts than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,3 +1,4 @@
+use domain::ServiceName;
 use engine::{Health, store::Store};
 use poem::{IntoResponse, Response, http::StatusCode};
 use tokio_util::sync::CancellationToken;
@@ -7,8 +8,8 @@ use crate::Trouble;
 /// What a service needs in order to do its work.
 #[derive(Clone)]
 pub struct Vitals {
-    /// The service's name, for where several are in one process.
-    pub service: &'static str,
+    /// Whose vitals they are.
+    pub service: ServiceName,
     /// Its store.
     pub store: Store,
     /// Its lanes.
@@ -41,7 +42,7 @@ pub(super) async fn readiness(vitals: &[Vitals], stop: &CancellationToken) -> Re
     if ill.is_empty() {
         let full = vitals.iter().filter(|vitals| vitals.store.is_nearly_full());
         let told = full.fold("ready\n".to_owned(), |told, vitals| {
-            told + vitals.service + ": the store is nearly full, and nothing new is begun\n"
+            told + vitals.service.as_str() + ": the store is nearly full, and nothing new is begun\n"
         });
         told.into_response()
     } else {

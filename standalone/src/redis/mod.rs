@@ -7,8 +7,10 @@ mod program;
 mod server;
 mod talk;
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
+use domain::ServiceName;
+use futures::future::{join_all, try_join_all};
 use process::Trouble;
 
 use self::server::RedisServer;
@@ -17,42 +19,37 @@ pub(crate) use self::{
     program::{Fsync, ensure_installed},
 };
 
-/// The servers of order, stock and payment.
-pub(crate) struct RedisServers([RedisServer; 3]);
+/// Where each service finds its server.
+pub(crate) type StoreUrls = HashMap<ServiceName, String>;
+
+/// A server for each service.
+pub(crate) struct RedisServers(Vec<RedisServer>);
 
 impl RedisServers {
     /// Starts them on their folders below `data`. They answer once they have [`loaded`](Self::loaded).
     pub(crate) async fn start(program: &Path, data: &Path, fsync: Fsync) -> anyhow::Result<Self> {
-        let start = |name| RedisServer::start(name, program, data, fsync);
-        let (order, stock, payment) = tokio::try_join!(start("order"), start("stock"), start("payment"))?;
-        Ok(Self([order, stock, payment]))
+        let start = |service: &ServiceName| RedisServer::start(*service, program, data, fsync);
+        Ok(Self(try_join_all(ServiceName::ALL.iter().map(start)).await?))
     }
 
-    /// Where order, stock and payment find them.
-    pub(crate) fn urls(&self) -> [String; 3] {
-        self.0.each_ref().map(RedisServer::url)
+    /// Where the services find them.
+    pub(crate) fn urls(&self) -> StoreUrls {
+        self.0.iter().map(|server| (server.service(), server.url())).collect()
     }
 
     /// Waits until they have loaded their data, however long that takes, and says how far they are.
     pub(crate) async fn loaded(&mut self) -> anyhow::Result<()> {
-        let [order, stock, payment] = &mut self.0;
-        tokio::try_join!(order.loaded(), stock.loaded(), payment.loaded())?;
+        try_join_all(self.0.iter_mut().map(RedisServer::loaded)).await?;
         Ok(())
     }
 
     /// Starts each of them again whenever it dies, and keeps in `trouble` why it is away. Never returns.
     pub(crate) async fn supervise(&mut self, trouble: &Trouble) {
-        let [order, stock, payment] = &mut self.0;
-        tokio::join!(
-            order.supervise(trouble),
-            stock.supervise(trouble),
-            payment.supervise(trouble)
-        );
+        join_all(self.0.iter_mut().map(|server| server.supervise(trouble))).await;
     }
 
     /// Lets them write what they have and end.
     pub(crate) async fn stop(self) {
-        let [order, stock, payment] = self.0;
-        tokio::join!(order.stop(), stock.stop(), payment.stop());
+        join_all(self.0.into_iter().map(RedisServer::stop)).await;
     }
 }

@@ -8,16 +8,16 @@ use crate::record::Item;
 
 /// Puts pieces into the stock.
 #[derive(Debug)]
-pub struct Add {
+pub(crate) struct Add {
     /// The item.
-    pub item: Key<Item>,
+    pub(crate) item: Key<Item>,
     /// How many pieces.
-    pub amount: Quantity,
+    pub(crate) amount: Quantity,
 }
 
 /// What became of an [`Add`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddOutcome {
+pub(crate) enum AddOutcome {
     /// The pieces are in; `stock` is the new number.
     Added {
         /// How many pieces there are now.

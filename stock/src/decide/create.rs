@@ -8,11 +8,11 @@ use crate::record::Item;
 
 /// Creates an item without pieces.
 #[derive(Debug)]
-pub struct Create {
+pub(crate) struct Create {
     /// Where the item will be. Its id must be new.
-    pub item: Key<Item>,
+    pub(crate) item: Key<Item>,
     /// The price of one piece.
-    pub price: Credits,
+    pub(crate) price: Credits,
 }
 
 impl Command for Create {

@@ -11,15 +11,15 @@ use crate::record::Item;
 /// The outcome is the numbers of those that stay as they were: what sagas still hold or have sold of them, and the new
 /// stock, are too many to count together.
 #[derive(Debug)]
-pub struct Init {
+pub(crate) struct Init {
     /// Where all the items live.
-    pub partition: Partition,
+    pub(crate) partition: Partition,
     /// The items, with their numbers.
-    pub items: Vec<(u32, Key<Item>)>,
+    pub(crate) items: Vec<(u32, Key<Item>)>,
     /// How many pieces each will have.
-    pub stock: Quantity,
+    pub(crate) stock: Quantity,
     /// The price of one piece of each.
-    pub price: Credits,
+    pub(crate) price: Credits,
 }
 
 impl Command for Init {

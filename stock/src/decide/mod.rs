@@ -12,7 +12,7 @@ mod subtract;
 mod properties;
 
 pub(crate) use self::reserve::first_refusal;
-pub use self::{
+pub(crate) use self::{
     add::{Add, AddOutcome},
     create::Create,
     init::Init,

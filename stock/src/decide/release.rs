@@ -14,17 +14,17 @@ use crate::record::{Hold, Item, Span};
 /// A saga that holds nothing gets a tombstone all the same, so that its late reserve is refused. What its name holds for
 /// something else stays, and refuses it as well.
 #[derive(Debug)]
-pub struct ReleaseItems {
+pub(crate) struct ReleaseItems {
     /// Where all the items live.
-    pub partition: Partition,
+    pub(crate) partition: Partition,
     /// How long words count and records stay.
-    pub terms: Terms,
+    pub(crate) terms: Terms,
     /// When the asking driver took the saga.
-    pub driven_since: Timestamp,
+    pub(crate) driven_since: Timestamp,
     /// What the saga is about.
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// The items' counters, and what is known of the saga's claims on them.
-    pub items: Vec<(Key<Item>, Key<Hold>)>,
+    pub(crate) items: Vec<(Key<Item>, Key<Hold>)>,
 }
 
 impl Command for ReleaseItems {

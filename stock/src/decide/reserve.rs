@@ -11,15 +11,15 @@ use crate::record::{Hold, Item};
 
 /// One saga's claim on one item.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// The item's name, for the answer.
-    pub item_id: ItemId,
+    pub(crate) item_id: ItemId,
     /// The item's counters.
-    pub item: Key<Item>,
+    pub(crate) item: Key<Item>,
     /// What is known of the claim.
-    pub hold: Key<Hold>,
+    pub(crate) hold: Key<Hold>,
     /// How many pieces: the sum of the saga's lines of this item.
-    pub quantity: Quantity,
+    pub(crate) quantity: Quantity,
 }
 
 /// Reserves a saga's claims of one partition, all or none, at most once.
@@ -29,19 +29,19 @@ pub struct Claim {
 /// A saga that was released before it reserved is refused for good. If the saga's name holds something else, nothing
 /// is taken and what is held stays.
 #[derive(Debug)]
-pub struct ReserveClaims {
+pub(crate) struct ReserveClaims {
     /// Where all the claims live.
-    pub partition: Partition,
+    pub(crate) partition: Partition,
     /// How long words count and records stay.
-    pub terms: Terms,
+    pub(crate) terms: Terms,
     /// When the asking driver took the saga.
-    pub driven_since: Timestamp,
+    pub(crate) driven_since: Timestamp,
     /// What the saga is about.
-    pub fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// Whether the store has room for what is new.
-    pub has_room: bool,
+    pub(crate) has_room: bool,
     /// The claims, each on another item.
-    pub claims: Vec<Claim>,
+    pub(crate) claims: Vec<Claim>,
 }
 
 impl Command for ReserveClaims {

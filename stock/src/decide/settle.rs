@@ -11,15 +11,15 @@ use crate::record::Hold;
 
 /// Forgets what a saga holds in one partition that has been paid for long enough.
 #[derive(Debug)]
-pub struct SettleHolds {
+pub(crate) struct SettleHolds {
     /// Where all the holds live.
-    pub partition: Partition,
+    pub(crate) partition: Partition,
     /// How long words count and records stay.
-    pub terms: Terms,
+    pub(crate) terms: Terms,
     /// When it was paid.
-    pub paid_since: Timestamp,
+    pub(crate) paid_since: Timestamp,
     /// The saga's holds.
-    pub holds: Vec<Key<Hold>>,
+    pub(crate) holds: Vec<Key<Hold>>,
 }
 
 impl Command for SettleHolds {

@@ -8,16 +8,16 @@ use crate::record::Item;
 
 /// Takes pieces out of the stock, outside of any checkout.
 #[derive(Debug)]
-pub struct Subtract {
+pub(crate) struct Subtract {
     /// The item.
-    pub item: Key<Item>,
+    pub(crate) item: Key<Item>,
     /// How many pieces.
-    pub amount: Quantity,
+    pub(crate) amount: Quantity,
 }
 
 /// What became of a [`Subtract`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SubtractOutcome {
+pub(crate) enum SubtractOutcome {
     /// The pieces are out; `stock` is the new number.
     Subtracted {
         /// How many pieces there are now.

@@ -101,12 +101,12 @@ async fn a_delayed_old_exec_does_not_commit_before_its_batch_is_decided_anew_eit
     let bench = Bench::start().await;
     for round in 2..7 {
         bench.proxy.arm("EXEC", Fault::DelayRequest);
-        let engine = bench.engine.clone();
-        let caller = tokio::spawn(async move { increment(&engine).await });
-        bench.proxy.struck().await;
         // The fence has moved and the records have not been read again: nothing but the fence keeps the old
         // EXEC from its place.
         bench.proxy.arm("MGET", Fault::StallRequest);
+        let engine = bench.engine.clone();
+        let caller = tokio::spawn(async move { increment(&engine).await });
+        bench.proxy.struck().await;
         bench.proxy.struck().await;
         let late = bench.proxy.deliver().await;
         assert!(late.ends_with(b"*-1\r\n"), "{}", String::from_utf8_lossy(&late));
@@ -126,11 +126,12 @@ async fn the_loss_of_the_fences_own_answer_is_survived() {
             Fault::DropRequest
         };
         bench.proxy.arm("EXEC", first);
+        // So is the answer of whatever asks the fence.
+        bench.proxy.arm("fence:", Fault::DropReply);
         let engine = bench.engine.clone();
         let caller = tokio::spawn(async move { increment(&engine).await });
         bench.proxy.struck().await;
-        // So is the answer of whatever asks the fence.
-        bench.proxy.arm("fence:", Fault::DropReply);
+        bench.proxy.struck().await;
         assert_eq!(caller.await.expect("no panic").expect("an outcome"), round);
         assert_eq!(bench.counter().await, round);
     }

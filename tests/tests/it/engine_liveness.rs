@@ -132,11 +132,11 @@ async fn without_multi_nothing_is_written_at_all() {
 async fn a_fence_that_is_gone_after_a_lost_answer_leaves_the_outcome_unknown() {
     let bench = Bench::start().await;
     bench.proxy.arm("EXEC", Fault::DropReply);
+    // Before the fence is asked, somebody deletes it.
+    bench.proxy.arm("fence:", Fault::StallRequest);
     let engine = bench.engine.clone();
     let caller = tokio::spawn(async move { increment(&engine).await });
     bench.proxy.struck().await;
-    // Before the fence is asked, somebody deletes it.
-    bench.proxy.arm("fence:", Fault::StallRequest);
     bench.proxy.struck().await;
     let fences = bench.redis.run(&["KEYS", "fence:*"]).await;
     for fence in fences.lines() {

@@ -1,12 +1,13 @@
 //! How processes start and stop: what they refuse at once, and that nothing keeps them.
 
-use futures::future::join_all;
-use reqwest::Method;
 use std::{
     os::unix::ffi::OsStrExt,
     process::{Command, Output},
     time::{Duration, Instant},
 };
+
+use futures::future::join_all;
+use reqwest::Method;
 use tests::{Client, Deployment, Process, Setup, binary, eventually, unused_address};
 
 /// How long any stop may take.

@@ -6,13 +6,14 @@
 //!
 //! Source: <https://redis.io/docs/latest/develop/reference/protocol-spec/> (RESP2)
 
+use std::{io, path::Path, time::Duration};
+
 use bytes::BytesMut;
 use redis_protocol::{
     error::RedisProtocolError,
     resp2::{decode::decode_bytes_mut, types::BytesFrame},
 };
 use socket2::{SockRef, TcpKeepalive};
-use std::{io, path::Path, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UnixStream},

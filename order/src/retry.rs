@@ -14,19 +14,19 @@ const BACKOFF: Backoff = Backoff {
     most: Duration::from_millis(500),
 };
 
-/// An answer, and how it was come by.
-pub(crate) struct Asked<A> {
+/// An answer, and whether it took several tries.
+pub(crate) struct Answered<A> {
     pub(crate) answer: A,
     /// Whether the first call was answered. Otherwise an earlier one may still be on its way.
-    pub(crate) once: bool,
+    pub(crate) first_try: bool,
 }
 
-/// Makes a call, and makes it again where it fails for a reason that `passes`, with pauses, and not after `until`.
-pub(crate) async fn ask<A, E, F>(
-    until: Instant,
+/// Makes a call, and makes it again where it fails for a reason that `passes`, with pauses, and not after `deadline`.
+pub(crate) async fn with_retries<A, E, F>(
+    deadline: Instant,
     call: impl Fn() -> F,
     passes: impl Fn(&E) -> bool,
-) -> Result<Asked<A>, E>
+) -> Result<Answered<A>, E>
 where
     E: fmt::Display,
     F: Future<Output = Result<A, E>>,
@@ -35,15 +35,15 @@ where
     loop {
         let error = match call().await {
             Ok(answer) => {
-                return Ok(Asked {
+                return Ok(Answered {
                     answer,
-                    once: tries == 0,
+                    first_try: tries == 0,
                 });
             }
             Err(error) => error,
         };
         let pause = BACKOFF.wait(tries);
-        if !passes(&error) || Instant::now() + pause >= until {
+        if !passes(&error) || Instant::now() + pause >= deadline {
             return Err(error);
         }
         if tries == 0 {
@@ -61,21 +61,21 @@ mod tests {
     use super::*;
 
     /// Asks for so many milliseconds what fails so many times first, and tells how often it was called.
-    async fn asked(failures: u32, millis: u64, passes: bool) -> (Result<Asked<()>, &'static str>, u32) {
+    async fn asked(failures: u32, millis: u64, passes: bool) -> (Result<Answered<()>, &'static str>, u32) {
         let calls = Cell::new(0);
-        let until = Instant::now() + Duration::from_millis(millis);
+        let deadline = Instant::now() + Duration::from_millis(millis);
         let call = || {
             calls.set(calls.get() + 1);
             let full = calls.get() <= failures;
             async move { if full { Err("the queue is full") } else { Ok(()) } }
         };
-        (ask(until, call, |_| passes).await, calls.get())
+        (with_retries(deadline, call, |_| passes).await, calls.get())
     }
 
     #[tokio::test]
     async fn a_step_that_is_refused_for_now_is_repeated_until_the_lease_is_over() {
         let (answered, calls) = asked(8, 10_000, true).await;
-        assert!(answered.is_ok_and(|asked| !asked.once));
+        assert!(answered.is_ok_and(|answered| !answered.first_try));
         assert_eq!(calls, 9);
         let started = Instant::now();
         let (given_up, calls) = asked(u32::MAX, 100, true).await;
@@ -89,6 +89,9 @@ mod tests {
         assert!(given_up.is_err());
         assert_eq!(calls, 1);
         let (answered, _) = asked(0, 0, true).await;
-        assert!(answered.is_ok_and(|asked| asked.once), "the first call is always made");
+        assert!(
+            answered.is_ok_and(|answered| answered.first_try),
+            "the first call is always made"
+        );
     }
 }

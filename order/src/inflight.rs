@@ -9,7 +9,7 @@ use domain::Timestamp;
 /// A saga under way has the time at which it was last taken as its score, a paid one the negative of the time at which
 /// it was paid. So one index does for both, and a saga that is paid only changes its score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Inflight {
     /// Nobody has finished it.
     UnderWay {
         /// When a driver took it.
@@ -22,7 +22,7 @@ pub enum Standing {
     },
 }
 
-impl Standing {
+impl Inflight {
     /// As a score.
     #[must_use]
     pub fn score(self) -> f64 {
@@ -42,8 +42,8 @@ impl Standing {
 
     /// What a score says.
     #[must_use]
-    pub fn of(score: f64) -> Self {
-        let since = Timestamp::of_score(score.abs());
+    pub fn from_score(score: f64) -> Self {
+        let since = Timestamp::from_score(score.abs());
         if score < 0.0 {
             Self::Paid { since }
         } else {
@@ -74,19 +74,19 @@ mod tests {
     #[test]
     fn a_score_says_where_a_saga_stands() {
         let at = Timestamp::from_millis;
-        for standing in [
-            Standing::UnderWay {
+        for inflight in [
+            Inflight::UnderWay {
                 since: at(1_800_000_000_000),
             },
-            Standing::Paid {
+            Inflight::Paid {
                 since: at(1_800_000_000_001),
             },
         ] {
-            assert_eq!(Standing::of(standing.score()), standing);
+            assert_eq!(Inflight::from_score(inflight.score()), inflight);
         }
-        let paid = Standing::Paid { since: at(50) }.score();
+        let paid = Inflight::Paid { since: at(50) }.score();
         assert!(paid_up_to(at(50)).contains(&paid) && !paid_up_to(at(49)).contains(&paid));
-        let taken = Standing::UnderWay { since: at(50) }.score();
+        let taken = Inflight::UnderWay { since: at(50) }.score();
         assert!(taken_up_to(at(50)).contains(&taken) && !taken_up_to(at(49)).contains(&taken));
         assert!(taken_from(at(50)).contains(&taken) && !taken_from(at(51)).contains(&taken));
         assert!(!taken_up_to(at(60)).contains(&paid) && !paid_up_to(at(60)).contains(&taken));

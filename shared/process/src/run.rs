@@ -1,0 +1,87 @@
+//! A service in a process of its own, from its options to its end.
+
+use clap::{Args, Command, FromArgMatches, Parser};
+use tokio::runtime::Runtime;
+use web::AllowedOrigins;
+
+use crate::{
+    Resources, ServerConfig, Service, ServiceConfig, Telemetry, check_health, finish, public_routes, require, serve,
+    shutdown, unless_stopped,
+};
+
+#[derive(Parser)]
+struct Options<T: Args> {
+    #[command(flatten)]
+    process: ServiceConfig,
+    #[command(flatten)]
+    own: T,
+}
+
+/// Runs a service until it is told to stop.
+///
+/// # Errors
+/// It cannot start, or its addresses cannot be bound.
+pub fn run<S: Service>() -> anyhow::Result<()> {
+    let mut command = command::<S>();
+    let Options { process, own } = Options::from_arg_matches(&command.get_matches_mut())?;
+    Runtime::new()?.block_on(async {
+        if process.check_health {
+            return Ok(check_health(process.server.listen).await?);
+        }
+        require(&mut command, process.check());
+        require(&mut command, S::check(&own, &process.server));
+        serve_until_stopped::<S>(process, own).await
+    })
+}
+
+/// The command line of a service.
+#[must_use]
+pub fn command<S: Service>() -> Command {
+    <Options<S::Settings> as clap::CommandFactory>::command()
+        .name(S::NAME.as_str())
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(S::ABOUT)
+}
+
+async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Settings) -> anyhow::Result<()> {
+    let telemetry = Telemetry::start(&process.telemetry)?;
+    let stop = shutdown::on_signal()?;
+    process.rehearse_clock_faults();
+    let started = Resources::start(S::NAME, &process.store, &process.engine, &stop).await;
+    let Some((resources, lanes)) = unless_stopped(started)? else {
+        return Ok(());
+    };
+    let vitals = resources.vitals();
+    let service = S::start(resources, &own)?;
+    let background = tokio::spawn(service.background(stop.clone()));
+    let ServerConfig {
+        listen,
+        allow_remote,
+        max_calls,
+        allowed_origins,
+    } = process.server;
+    let public = public_routes(
+        service.api(),
+        &[S::ROOT],
+        vec![vitals],
+        telemetry,
+        max_calls,
+        stop.clone(),
+    );
+    let internal = service.internal(&own);
+    let internal = async {
+        match internal {
+            Some((at, routes)) => serve(at, allow_remote, routes, AllowedOrigins::programs_only(), stop.clone()).await,
+            None => Ok(()),
+        }
+    };
+    tokio::try_join!(
+        serve(listen, allow_remote, public, allowed_origins, stop.clone()),
+        internal,
+    )?;
+    service.abandon();
+    drop(service);
+    background.await?;
+    finish([lanes]).await;
+    Ok(())
+}
