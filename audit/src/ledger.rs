@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use domain::Amount;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     finding::{Findings, Kind},
-    side::{Reading, Side, State},
+    participant::{HoldOf, Participant, Reading},
     sources::Source,
     spill::Spill,
 };
@@ -53,14 +54,14 @@ impl<H> Default for Account<H> {
 }
 
 /// Balances every record of one side, and returns how many there are.
-pub(crate) async fn balance<S: Side>(
+pub(crate) async fn balance<P: Participant>(
     source: &Source,
-    rows: Spill<LedgerRow<S::Hold>>,
+    rows: Spill<LedgerRow<HoldOf<P>>>,
     findings: &mut Findings,
 ) -> anyhow::Result<u64> {
     let mut records = 0;
     for bucket in rows.into_buckets() {
-        let mut accounts: BTreeMap<String, Account<S::Hold>> = BTreeMap::new();
+        let mut accounts: BTreeMap<String, Account<HoldOf<P>>> = BTreeMap::new();
         for row in bucket? {
             match row? {
                 LedgerRow::Reading { id, out, serial } => {
@@ -71,7 +72,7 @@ pub(crate) async fn balance<S: Side>(
                 LedgerRow::Hold { id, key, hold } => {
                     let account = accounts.entry(id).or_default();
                     match account.reading {
-                        Some(reading) => account.held += i128::from(S::amount_at(&hold, reading.serial)),
+                        Some(reading) => account.held += i128::from(hold.amount_at(reading.serial).get()),
                         None => account.holds.push((key, hold)),
                     }
                 }
@@ -79,19 +80,19 @@ pub(crate) async fn balance<S: Side>(
         }
         for (id, account) in accounts {
             records += u64::from(account.reading.is_some());
-            check::<S>(source, &id, &account, findings).await?;
+            check::<P>(source, &id, &account, findings).await?;
         }
     }
     Ok(records)
 }
 
-async fn check<S: Side>(
+async fn check<P: Participant>(
     source: &Source,
     id: &str,
-    account: &Account<S::Hold>,
+    account: &Account<HoldOf<P>>,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    let key = S::record_key(&source.partitions, id);
+    let key = P::record_key(&source.partitions, id);
     if let Some(Reading { out, .. }) = account.reading {
         let Account { held, sold, .. } = account;
         if out != held + sold {
@@ -105,7 +106,7 @@ async fn check<S: Side>(
         return Ok(());
     }
     for (hold_key, hold) in &account.holds {
-        if S::state(hold) != State::Tombstone {
+        if hold.held().is_some() {
             findings.add(Kind::HoldOnNothing, hold_key, format!("there is no {key}"))?;
         }
     }

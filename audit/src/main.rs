@@ -20,9 +20,9 @@
 
 mod finding;
 mod ledger;
+mod participant;
 mod report;
 mod saga;
-mod side;
 mod sources;
 mod spill;
 mod sweep;
@@ -39,11 +39,11 @@ use clap::{Args, Parser, Subcommand};
 use self::{
     finding::Findings,
     ledger::balance,
+    participant::{Payment, Stock},
     report::Report,
     saga::{Patience, SagaAudit},
-    side::{PaymentSide, StockSide},
     sources::{Addresses, Sources},
-    sweep::{Rows, sweep_orders, sweep_side},
+    sweep::{Rows, sweep_orders, sweep_participant},
 };
 
 /// Holdfast's tools for whoever runs it.
@@ -104,8 +104,8 @@ async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
     let mut findings = Findings::start(folder.path())?;
     let mut rows = Rows::start(folder.path())?;
     let runs = sources.runs().await?;
-    sweep_side::<StockSide>(&sources.stock, &mut rows.orders, &mut rows.stock, &mut findings).await?;
-    sweep_side::<PaymentSide>(&sources.payment, &mut rows.orders, &mut rows.payment, &mut findings).await?;
+    sweep_participant::<Stock>(&sources.stock, &mut rows.orders, &mut rows.stock, &mut findings).await?;
+    sweep_participant::<Payment>(&sources.payment, &mut rows.orders, &mut rows.payment, &mut findings).await?;
     sweep_orders(&sources.order, &mut rows.orders, &mut findings).await?;
     let patience = Patience {
         overdue_after: Duration::from_secs(options.overdue_after),
@@ -121,8 +121,8 @@ async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
     let sagas = SagaAudit::new(&sources, patience, &mut stock, &mut payment, &mut findings)
         .run(orders)
         .await?;
-    let items = balance::<StockSide>(&sources.stock, stock, &mut findings).await?;
-    let accounts = balance::<PaymentSide>(&sources.payment, payment, &mut findings).await?;
+    let items = balance::<Stock>(&sources.stock, stock, &mut findings).await?;
+    let accounts = balance::<Payment>(&sources.payment, payment, &mut findings).await?;
     ensure!(
         sources.runs().await? == runs,
         "a Redis server was started anew during the audit, which a scan does not survive; run it again"

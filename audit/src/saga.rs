@@ -15,7 +15,7 @@ use self::judge::{Sales, Stage, Suspicion, judge, sales_of, stage};
 use crate::{
     finding::{Findings, Kind},
     ledger::LedgerRow,
-    side::{PaymentSide, Side, State, StockSide, Wanted},
+    participant::{HoldOf, Participant, Payment, Stock, Wanted, held},
     sources::{Source, Sources},
     spill::Spill,
     sweep::OrderRow,
@@ -44,7 +44,7 @@ pub(crate) struct SagaCounts {
     pub(crate) payment_holds: u64,
 }
 
-type Holds<S> = BTreeMap<(SagaId, String), <S as Side>::Hold>;
+type Holds<P> = BTreeMap<(SagaId, String), HoldOf<P>>;
 
 /// What the sweeps know of one order.
 #[derive(Default)]
@@ -53,8 +53,8 @@ struct Known {
     /// What it had sold before it was set back. With what it sells now, once all rows are known.
     sales: Sales,
     entries: BTreeMap<SagaId, f64>,
-    stock: Holds<StockSide>,
-    payment: Holds<PaymentSide>,
+    stock: Holds<Stock>,
+    payment: Holds<Payment>,
 }
 
 /// Looks at every saga, and hands what it holds on to the books.
@@ -127,27 +127,21 @@ impl<'a> SagaAudit<'a> {
             self.index(&order_id, &known).await?;
             let order = known.order.as_ref();
             let entries: BTreeSet<SagaId> = known.entries.into_keys().collect();
-            of_stock.extend(judge::<StockSide>(
-                &order_id,
-                order,
-                &known.sales,
-                &entries,
-                &known.stock,
-            ));
-            of_payment.extend(judge::<PaymentSide>(
+            of_stock.extend(judge::<Stock>(&order_id, order, &known.sales, &entries, &known.stock));
+            of_payment.extend(judge::<Payment>(
                 &order_id,
                 order,
                 &known.sales,
                 &entries,
                 &known.payment,
             ));
-            pass_on::<StockSide>(&self.sources.stock, known.stock, self.stock)?;
-            pass_on::<PaymentSide>(&self.sources.payment, known.payment, self.payment)?;
+            pass_on::<Stock>(&self.sources.stock, known.stock, self.stock)?;
+            pass_on::<Payment>(&self.sources.payment, known.payment, self.payment)?;
         }
         let asked = of_stock.iter().chain(&of_payment).filter(|suspicion| suspicion.asks());
         let standings = self.standings(asked.map(Suspicion::saga_id)).await?;
         for some in of_stock.chunks(READ_AGAIN) {
-            confirm::<StockSide>(
+            confirm::<Stock>(
                 &self.sources.stock,
                 &standings,
                 self.patience.kept,
@@ -158,7 +152,7 @@ impl<'a> SagaAudit<'a> {
             .await?;
         }
         for some in of_payment.chunks(READ_AGAIN) {
-            confirm::<PaymentSide>(
+            confirm::<Payment>(
                 &self.sources.payment,
                 &standings,
                 self.patience.kept,
@@ -293,9 +287,13 @@ fn may_be_settled(standing: Inflight, kept: Duration) -> bool {
 }
 
 /// Hands every hold on to the books.
-fn pass_on<S: Side>(source: &Source, holds: Holds<S>, ledger: &mut Spill<LedgerRow<S::Hold>>) -> anyhow::Result<()> {
+fn pass_on<P: Participant>(
+    source: &Source,
+    holds: Holds<P>,
+    ledger: &mut Spill<LedgerRow<HoldOf<P>>>,
+) -> anyhow::Result<()> {
     for ((saga_id, id), hold) in holds {
-        let key = S::hold_key(&source.partitions, &saga_id, &id);
+        let key = P::hold_key(&source.partitions, &saga_id, &id);
         ledger.add(&id.clone(), &LedgerRow::Hold { id, key, hold })?;
     }
     Ok(())
@@ -304,33 +302,33 @@ fn pass_on<S: Side>(source: &Source, holds: Holds<S>, ledger: &mut Spill<LedgerR
 /// Reads what is suspicious again, and reports what is still off.
 ///
 /// Where the sagas stand was asked for before: settling removes a hold first, and then takes the saga off the index.
-async fn confirm<S: Side>(
+async fn confirm<P: Participant>(
     source: &Source,
     standings: &BTreeMap<SagaId, Inflight>,
     kept: Duration,
     suspicions: &[Suspicion],
-    ledger: &mut Spill<LedgerRow<S::Hold>>,
+    ledger: &mut Spill<LedgerRow<HoldOf<P>>>,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
     let keys: Vec<String> = suspicions
         .iter()
-        .map(|suspicion| S::hold_key(&source.partitions, suspicion.saga_id(), suspicion.id()))
+        .map(|suspicion| P::hold_key(&source.partitions, suspicion.saga_id(), suspicion.id()))
         .collect();
     let values = source.scanner.read(keys.clone()).await?;
     for ((suspicion, key), value) in suspicions.iter().zip(keys).zip(values) {
         let standing = standings.get(suspicion.saga_id()).copied();
         // One that cannot be read is a finding of the sweep.
-        let hold: Option<S::Hold> = value.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let state = hold.as_ref().map(S::state);
+        let read: Option<HoldOf<P>> = value.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let held = read.as_ref().and_then(held);
         match suspicion {
             Suspicion::Certain { kind, detail, .. } => findings.add(*kind, key, detail)?,
             Suspicion::LiveHold { detail, .. } => {
-                if matches!(state, Some(State::Held(_))) {
+                if held.is_some() {
                     findings.add(Kind::OrphanHold, key, detail)?;
                 }
             }
             Suspicion::NotSettled { .. } => {
-                if standing.is_none() && matches!(state, Some(State::Held(_))) {
+                if standing.is_none() && held.is_some() {
                     findings.add(
                         Kind::NeverSettled,
                         key,
@@ -338,8 +336,8 @@ async fn confirm<S: Side>(
                     )?;
                 }
             }
-            Suspicion::NoHold { saga_id, id, amount } => match (hold, state) {
-                (Some(hold), Some(State::Held(now))) => {
+            Suspicion::NoHold { saga_id, id, amount } => match (read, held) {
+                (Some(hold), Some(now)) => {
                     if now != *amount {
                         findings.add(
                             Kind::WrongAmount,

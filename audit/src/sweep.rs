@@ -7,13 +7,14 @@ use engine::{
     keys::ParsedName,
     store::scan::{Expiry, START},
 };
+use ledger::Balanced;
 use order::record::{Order, Sale};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     finding::{Findings, Kind},
     ledger::LedgerRow,
-    side::{PaymentSide, Side, State, StockSide},
+    participant::{HoldOf, Participant, Payment, Reading, Stock, held},
     sources::Source,
     spill::Spill,
 };
@@ -34,18 +35,18 @@ pub(crate) enum OrderRow {
 }
 
 /// A side whose holds can be told from the other's in an order's rows.
-pub(crate) trait Swept: Side {
-    fn row(saga_id: SagaId, id: String, hold: Self::Hold) -> OrderRow;
+pub(crate) trait SagaRow: Participant {
+    fn row(saga_id: SagaId, id: String, hold: HoldOf<Self>) -> OrderRow;
 }
 
-impl Swept for StockSide {
-    fn row(saga_id: SagaId, id: String, hold: Self::Hold) -> OrderRow {
+impl SagaRow for Stock {
+    fn row(saga_id: SagaId, id: String, hold: HoldOf<Self>) -> OrderRow {
         OrderRow::Stock(saga_id, id, hold)
     }
 }
 
-impl Swept for PaymentSide {
-    fn row(saga_id: SagaId, id: String, hold: Self::Hold) -> OrderRow {
+impl SagaRow for Payment {
+    fn row(saga_id: SagaId, id: String, hold: HoldOf<Self>) -> OrderRow {
         OrderRow::Payment(saga_id, id, hold)
     }
 }
@@ -68,25 +69,25 @@ impl Rows {
 }
 
 /// Reads one side: first every record, then every hold, so that a hold is never older than its record.
-pub(crate) async fn sweep_side<S: Swept>(
+pub(crate) async fn sweep_participant<P: SagaRow>(
     source: &Source,
     orders: &mut Spill<OrderRow>,
-    ledger: &mut Spill<LedgerRow<S::Hold>>,
+    ledger: &mut Spill<LedgerRow<HoldOf<P>>>,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
     let mut from = Some(START.to_owned());
     while let Some(cursor) = from {
-        let page = source.scanner.keys(&format!("{}:*", S::RECORD), &cursor).await?;
-        for stored in read_page::<S::Record>(source, page.entries, findings).await? {
+        let page = source.scanner.keys(&format!("{}:*", P::RECORD), &cursor).await?;
+        for stored in read_page::<P::Record>(source, page.entries, findings).await? {
             let id = ParsedName::of(&stored.name)
                 .and_then(|name| name.id)
                 .unwrap_or_default();
-            if S::record_key(&source.partitions, id) != stored.name {
+            if P::record_key(&source.partitions, id) != stored.name {
                 misplaced(&stored.name, findings)?;
                 continue;
             }
             would_expire(&stored, findings)?;
-            let reading = S::reading(&stored.record);
+            let reading = Reading::from(stored.record.balance());
             ledger.add(id, &LedgerRow::reading(id, reading))?;
         }
         from = page.next;
@@ -97,20 +98,20 @@ pub(crate) async fn sweep_side<S: Swept>(
         let known = ["fence", "events", "turn"];
         let holds = keys_of_kind(
             "hold",
-            &[S::RECORD, known[0], known[1], known[2]],
+            &[P::RECORD, known[0], known[1], known[2]],
             page.entries,
             findings,
         )?;
-        for stored in read_page::<S::Hold>(source, holds, findings).await? {
+        for stored in read_page::<HoldOf<P>>(source, holds, findings).await? {
             let parsed = parse_hold(&stored.name)
-                .filter(|(saga_id, id)| S::hold_key(&source.partitions, saga_id, id) == stored.name);
+                .filter(|(saga_id, id)| P::hold_key(&source.partitions, saga_id, id) == stored.name);
             let Some((saga_id, id)) = parsed else {
                 misplaced(&stored.name, findings)?;
                 continue;
             };
-            check_hold_expiry::<S>(source, &stored, findings).await?;
+            check_hold_expiry::<P>(source, &stored, findings).await?;
             let order = saga_id.order.to_string();
-            orders.add(&order, &S::row(saga_id, id, stored.record))?;
+            orders.add(&order, &P::row(saga_id, id, stored.record))?;
         }
         from = page.next;
     }
@@ -284,21 +285,21 @@ fn would_expire<R>(stored: &Stored<R>, findings: &mut Findings) -> anyhow::Resul
     Ok(())
 }
 
-async fn check_hold_expiry<S: Side>(
+async fn check_hold_expiry<P: Participant>(
     source: &Source,
-    stored: &Stored<S::Hold>,
+    stored: &Stored<HoldOf<P>>,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    match S::state(&stored.record) {
-        State::Held(_) => would_expire(stored, findings),
+    match held(&stored.record) {
+        Some(_) => would_expire(stored, findings),
         // It may have become what it is after it was asked how long it stays.
-        State::Tombstone if stored.expiry == Expiry::Never => {
+        None if stored.expiry == Expiry::Never => {
             let now = source.scanner.expiries(std::slice::from_ref(&stored.name)).await?;
             if now == [Expiry::Never] {
                 findings.add(Kind::NeverExpires, &*stored.name, "is finished, and stays for ever")?;
             }
             Ok(())
         }
-        State::Tombstone => Ok(()),
+        None => Ok(()),
     }
 }

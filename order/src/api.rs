@@ -1,7 +1,6 @@
 //! The public operations of order: parse, call, answer.
 
 mod payload;
-mod problems;
 
 use domain::{Credits, ItemId, OrderId, UserId};
 use engine::bulk::RecordCount;
@@ -12,18 +11,14 @@ use poem_openapi::{
 };
 use web::{BatchInit, OVERFLOW, Param, Problem, Refused};
 
-use self::{
-    payload::{CreatedOrder, FoundOrder, Pieces},
-    problems::{
-        AddItemProblems, BatchInitProblems, CheckoutProblems, CreateProblems, FindProblems, ORDERS_BUSY, added_problem,
-        checkout_failed, checkout_problem, no_price, unknown_item, unknown_order,
-    },
-};
+use self::payload::{CreatedOrder, FoundOrder, Pieces};
 use crate::{
-    Checkout, Orders,
-    decide::AddItemOutcome,
+    Orders,
+    problems::{
+        AddItemProblems, BatchInitProblems, CheckoutProblems, CreateProblems, FindProblems, ORDERS_BUSY, Refusal,
+        checkout_failed,
+    },
     random_orders::{Choices, RandomOrders},
-    service::Added,
 };
 
 type Answer<T, P> = Result<T, Refused<P>>;
@@ -75,11 +70,9 @@ impl OrderApi {
         /// The order's id.
         order_id: Path<Param<OrderId>>,
     ) -> Answer<Json<FoundOrder>, FindProblems> {
-        let order = self
-            .orders
-            .find(&order_id)
-            .await?
-            .ok_or_else(|| unknown_order(&order_id))?;
+        let order_id = order_id.0.get();
+        let found = self.orders.find(&order_id).await?;
+        let order = found.ok_or_else(|| Refusal::UnknownOrder(order_id.clone()))?;
         Ok(Json(FoundOrder::of(&order_id, order)))
     }
 
@@ -101,19 +94,9 @@ impl OrderApi {
         /// How many pieces of it.
         quantity: Path<Param<Pieces>>,
     ) -> Answer<PlainText<String>, AddItemProblems> {
-        let item_id = item_id.0.get();
-        match self
-            .orders
-            .add_item(&order_id, item_id.clone(), quantity.0.get().get())
-            .await?
-        {
-            Added::Decided(AddItemOutcome::Added { total }) => {
-                Ok(PlainText(format!("order {} costs {total}", *order_id)))
-            }
-            Added::Decided(refused) => Err(added_problem(&order_id, refused).into()),
-            Added::UnknownItem => Err(unknown_item(&item_id).into()),
-            Added::NoPrice => Err(no_price(&item_id).into()),
-        }
+        let (item_id, quantity) = (item_id.0.get(), quantity.0.get().get());
+        let total = self.orders.add_item(&order_id, item_id, quantity).await??;
+        Ok(PlainText(format!("order {} costs {total}", *order_id)))
     }
 
     /// Check an order out
@@ -130,10 +113,8 @@ impl OrderApi {
         /// The order's id.
         order_id: Path<Param<OrderId>>,
     ) -> Answer<PlainText<String>, CheckoutProblems> {
-        match self.orders.checkout(&order_id).await.map_err(checkout_failed)? {
-            Checkout::Paid => Ok(PlainText(format!("order {} is paid", *order_id))),
-            refused => Err(checkout_problem(&order_id, refused).into()),
-        }
+        self.orders.checkout(&order_id).await.map_err(checkout_failed)??;
+        Ok(PlainText(format!("order {} is paid", *order_id)))
     }
 
     /// Create many orders

@@ -23,32 +23,17 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::{
-    decide::{Begin, BeginOutcome, Course, Verdict},
+    decide::{Begin, Begun, Course, Verdict},
     drivers::Place,
     metrics::OrderMetrics,
+    problems::Refusal,
     record::{Order, Rejection, Status},
     saga::DriveOutcome,
     service::Orders,
 };
 
-/// How a checkout ended for the client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Checkout {
-    /// The order is paid: now, or it was before.
-    Paid,
-    /// The attempt was rejected; nothing is held.
-    Rejected(Rejection),
-    /// The order has no lines.
-    Empty,
-    /// There is no such order.
-    UnknownOrder,
-    /// The attempt was rejected, and somebody has set the order back since; why it was rejected is not recorded.
-    SetBack,
-    /// The saga is not decided yet. Asking again is safe and waits for the same saga.
-    Undecided,
-    /// As many checkouts are under way as may be. Nothing was begun.
-    Busy,
-}
+/// How a checkout ended for the client: the order is paid, now or before, or the refusal.
+type Checkout = Result<(), Refusal>;
 
 /// How far a task came with a checkout.
 enum Attempt {
@@ -69,7 +54,7 @@ impl Orders {
         let deadline = Instant::now() + self.config.client_patience();
         let checkout = match self.drivers.admit() {
             Some(place) => self.check_out(place, order_id, deadline).await?,
-            None => Checkout::Busy,
+            None => Err(Refusal::Busy),
         };
         self.metrics.count(&checkout);
         Ok(checkout)
@@ -87,7 +72,7 @@ impl Orders {
                 Attempt::UnderWay(saga_id) => {
                     // Boxed, since every checkout would have room for what hardly one does.
                     let followed = timeout_at(deadline, Box::pin(self.follow(&saga_id))).await;
-                    Ok(followed.unwrap_or(Checkout::Undecided))
+                    Ok(followed.unwrap_or_else(|_| Err(Refusal::Undecided(order_id.clone()))))
                 }
             },
             Ok(Err(broken)) => {
@@ -95,7 +80,7 @@ impl Orders {
                 Err(EngineError::Bug(format!("a checkout broke: {broken}")))
             }
             // The process ends, or the client's patience has.
-            Ok(Ok(None)) | Err(_) if has_begun.load(Ordering::Relaxed) => Ok(Checkout::Undecided),
+            Ok(Ok(None)) | Err(_) if has_begun.load(Ordering::Relaxed) => Ok(Err(Refusal::Undecided(order_id.clone()))),
             // Where order's own store stands still, it may be that nothing has begun, and nothing goes on.
             Ok(Ok(None)) | Err(_) => Err(EngineError::OutcomeUnknown("whether the checkout has begun".into())),
         }
@@ -108,24 +93,22 @@ impl Orders {
             has_room: !self.store.is_nearly_full() && self.room.admits(Instant::now()),
         };
         let saga = match self.engine.submit(begin).await? {
-            BeginOutcome::Begun(saga) => saga,
-            BeginOutcome::UnderWay(saga_id) => return Ok(Attempt::UnderWay(saga_id)),
-            BeginOutcome::AlreadyPaid => return Ok(Attempt::Ended(Checkout::Paid)),
-            BeginOutcome::NoRoom => return Err(EngineError::StoreFull),
-            BeginOutcome::Empty => return Ok(Attempt::Ended(Checkout::Empty)),
-            BeginOutcome::UnknownOrder => return Ok(Attempt::Ended(Checkout::UnknownOrder)),
+            Ok(Begun::ByCaller(saga)) => saga,
+            Ok(Begun::UnderWay(saga_id)) => return Ok(Attempt::UnderWay(saga_id)),
+            Ok(Begun::AlreadyPaid) => return Ok(Attempt::Ended(Ok(()))),
+            Err(refusal) => return Ok(Attempt::Ended(Err(refusal))),
         };
         has_begun.store(true, Ordering::Relaxed);
         match self.driver.drive(&saga, Course::Forward).await {
             Ok(DriveOutcome::Finished(Verdict::Paid)) => {
                 self.room.is_there();
-                return Ok(Attempt::Ended(Checkout::Paid));
+                return Ok(Attempt::Ended(Ok(())));
             }
             Ok(DriveOutcome::Finished(Verdict::Rejected(rejection))) => {
                 if rejection == Rejection::StoreFull {
                     self.room.is_missing(Instant::now());
                 }
-                return Ok(Attempt::Ended(Checkout::Rejected(rejection)));
+                return Ok(Attempt::Ended(Err(Refusal::Rejected(order_id, rejection))));
             }
             Ok(DriveOutcome::Overtaken) => tracing::info!(saga = %saga.id, "overtaken"),
             Err(error) => {
@@ -142,13 +125,13 @@ impl Orders {
             match self.find(&saga_id.order).await {
                 Ok(Some(order)) => match self.sale(saga_id, &order).await {
                     Ok(sale) => {
-                        if let Some(ended) = ended(&order, sale.is_some()) {
+                        if let Some(ended) = ended(&saga_id.order, &order, sale.is_some()) {
                             return ended;
                         }
                     }
                     Err(error) => tracing::warn!(saga = %saga_id, %error, "the sale could not be read"),
                 },
-                Ok(None) => return Checkout::UnknownOrder,
+                Ok(None) => return Err(Refusal::UnknownOrder(saga_id.order.clone())),
                 Err(error) => tracing::warn!(saga = %saga_id, %error, "the order could not be read"),
             }
             FOLLOW.sleep(looks).await;
@@ -158,16 +141,16 @@ impl Orders {
 }
 
 /// How the saga ended, which has sold something or not, or else a later one of the same order; `None` while one is under way.
-fn ended(order: &Order, has_sold: bool) -> Option<Checkout> {
+fn ended(order_id: &OrderId, order: &Order, has_sold: bool) -> Option<Checkout> {
     if has_sold {
-        return Some(Checkout::Paid);
+        return Some(Ok(()));
     }
     match &order.status {
-        Status::Paid => Some(Checkout::Paid),
+        Status::Paid => Some(Ok(())),
         Status::Open {
             last_failure: Some(rejection),
-        } => Some(Checkout::Rejected(rejection.clone())),
-        Status::Open { last_failure: None } => Some(Checkout::SetBack),
+        } => Some(Err(Refusal::Rejected(order_id.clone(), rejection.clone()))),
+        Status::Open { last_failure: None } => Some(Err(Refusal::SetBack(order_id.clone()))),
         Status::CheckingOut { .. } | Status::Cancelling { .. } => None,
     }
 }
@@ -175,12 +158,12 @@ fn ended(order: &Order, has_sold: bool) -> Option<Checkout> {
 impl OrderMetrics {
     fn count(&self, checkout: &Checkout) {
         match checkout {
-            Checkout::Paid => self.paid.increment(1),
-            Checkout::Undecided => self.undecided.increment(1),
-            Checkout::Busy => self.busy.increment(1),
-            Checkout::Rejected(_) | Checkout::Empty | Checkout::UnknownOrder | Checkout::SetBack => {
-                self.rejected.increment(1);
-            }
+            Ok(()) => self.paid.increment(1),
+            Err(Refusal::Undecided(_)) => self.undecided.increment(1),
+            Err(Refusal::Busy) => self.busy.increment(1),
+            // Nothing was decided, as if the store had been away.
+            Err(Refusal::NoRoom) => {}
+            Err(_) => self.rejected.increment(1),
         }
     }
 }
@@ -192,8 +175,6 @@ mod tests {
     use super::*;
     use crate::record::Drive;
 
-    const REFUSED: Checkout = Checkout::Rejected(Rejection::UnknownUser);
-
     /// The order after so many attempts.
     fn order(attempt: u32, status: Status) -> Order {
         let mut order = Order::new(UserId::numbered(0));
@@ -204,6 +185,8 @@ mod tests {
 
     #[test]
     fn who_follows_a_saga_hears_how_that_saga_ended() {
+        let order_id = OrderId::numbered(0);
+        let rejected = Some(Err(Refusal::Rejected(order_id.clone(), Rejection::UnknownUser)));
         let open = |last_failure| Status::Open { last_failure };
         let refused = open(Some(Rejection::UnknownUser));
         let now = Timestamp::from_millis(1);
@@ -215,19 +198,19 @@ mod tests {
         let under_way = Status::CheckingOut { drive };
         let seen = [
             ((false, 1, under_way.clone()), None),
-            ((false, 1, refused.clone()), Some(REFUSED)),
-            ((false, 1, Status::Paid), Some(Checkout::Paid)),
+            ((false, 1, refused.clone()), rejected.clone()),
+            ((false, 1, Status::Paid), Some(Ok(()))),
             // Somebody has set the order back since, and checked it out again.
-            ((false, 1, open(None)), Some(Checkout::SetBack)),
-            ((true, 1, open(None)), Some(Checkout::Paid)),
-            ((true, 2, refused.clone()), Some(Checkout::Paid)),
-            ((true, 2, under_way.clone()), Some(Checkout::Paid)),
+            ((false, 1, open(None)), Some(Err(Refusal::SetBack(order_id.clone())))),
+            ((true, 1, open(None)), Some(Ok(()))),
+            ((true, 2, refused.clone()), Some(Ok(()))),
+            ((true, 2, under_way.clone()), Some(Ok(()))),
             ((false, 2, under_way), None),
-            ((false, 2, refused), Some(REFUSED)),
+            ((false, 2, refused), rejected.clone()),
         ];
         for ((first_is_paid, attempt, status), expected) in seen {
             let order = order(attempt, status);
-            assert_eq!(ended(&order, first_is_paid), expected, "{order:?}");
+            assert_eq!(ended(&order_id, &order, first_is_paid), expected, "{order:?}");
         }
     }
 

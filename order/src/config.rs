@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use saga::{BadTerms, Terms};
+use ledger::{BadTerms, Terms};
 
 use crate::lease::Leases;
 

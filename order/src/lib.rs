@@ -16,6 +16,7 @@ pub mod keys;
 pub mod lease;
 mod metrics;
 pub mod participants;
+mod problems;
 mod random_orders;
 pub mod record;
 mod recovery;
@@ -34,7 +35,7 @@ use poem_openapi::OpenApiService;
 use process::{Resources, ServerConfig, Service};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{api::OrderApi, checkout::Checkout, service::Orders};
+pub use self::{api::OrderApi, service::Orders};
 use self::{
     config::SagaConfig,
     participants::{HttpPayment, HttpStock, Participants},

@@ -1,7 +1,8 @@
 //! The order as it is stored.
 
 use domain::{Credits, ItemId, OrderId, Quantity, SagaId, Timestamp, UserId};
-use saga::{Fingerprint, Line};
+use ledger::Fingerprint;
+use saga::Line;
 use serde::{Deserialize, Serialize};
 
 /// The most lines that an order may have.
@@ -149,7 +150,7 @@ impl Order {
     /// What the order's sagas are about.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.user_id, &self.lines, self.total)
+        Fingerprint::new(&self.user_id, Line::pieces(&self.lines), self.total)
     }
 
     /// Whether the saga with this attempt is under way, is driven by this epoch and is about the same as when its driver

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use domain::{ItemId, OrderId, Quantity, UserId};
+use domain::{Credits, ItemId, OrderId, Quantity, UserId};
 use engine::{
     Engine, EngineError,
     bulk::{self, RecordCount, Undone},
@@ -14,11 +14,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     config::SagaConfig,
-    decide::{AddItem, AddItemOutcome, Create, Init},
+    decide::{AddItem, Create, Init},
     drivers::Drivers,
     keys::Keys,
     metrics::OrderMetrics,
     participants::Participants,
+    problems::Refusal,
     random_orders::RandomOrders,
     record::Order,
     room::Room,
@@ -48,17 +49,6 @@ impl Deref for Orders {
     fn deref(&self) -> &Shared {
         &self.0
     }
-}
-
-/// How adding a line ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Added {
-    /// What the order's record says.
-    Decided(AddItemOutcome),
-    /// Stock knows no such item.
-    UnknownItem,
-    /// Stock did not tell the price.
-    NoPrice,
 }
 
 impl Orders {
@@ -108,7 +98,7 @@ impl Orders {
         order_id: &OrderId,
         item_id: ItemId,
         quantity: Quantity,
-    ) -> Result<Added, EngineError> {
+    ) -> Result<Result<Credits, Refusal>, EngineError> {
         self.store.admit()?;
         let deadline = Instant::now() + self.config.client_patience();
         let quote = || {
@@ -119,20 +109,24 @@ impl Orders {
         let price = match timeout_at(deadline, call(deadline, quote)).await {
             Ok(Ok(asked)) => match asked.answer {
                 QuoteAnswer::Price(price) => price,
-                QuoteAnswer::UnknownItem => return Ok(Added::UnknownItem),
+                QuoteAnswer::UnknownItem => return Ok(Err(Refusal::UnknownItem(item_id))),
             },
             Ok(Err(error)) => {
                 tracing::warn!(%error, "stock did not tell a price");
-                return Ok(Added::NoPrice);
+                return Ok(Err(Refusal::NoPrice(item_id)));
             }
-            Err(_) => return Ok(Added::NoPrice),
+            Err(_) => return Ok(Err(Refusal::NoPrice(item_id))),
         };
-        let order = self.keys.order(order_id);
-        let line = Line { item_id, quantity };
-        let added = timeout_at(deadline, self.engine.submit(AddItem { order, line, price })).await;
+        let command = AddItem {
+            order_id: order_id.clone(),
+            order: self.keys.order(order_id),
+            line: Line { item_id, quantity },
+            price,
+        };
+        let added = timeout_at(deadline, self.engine.submit(command)).await;
         // Its lane has the command, and goes on with it.
         let unheard = || EngineError::OutcomeUnknown("a client's patience is over".into());
-        added.unwrap_or_else(|_| Err(unheard())).map(Added::Decided)
+        added.unwrap_or_else(|_| Err(unheard()))
     }
 
     /// Creates random orders "0" to "count - 1". Those that are being checked out stay as they were.

@@ -8,29 +8,12 @@ use poem_openapi::{
     payload::{Json, PlainText},
     types::Example,
 };
-use saga::{INSUFFICIENT_CREDIT, UNKNOWN_USER};
-use web::{
-    BatchInit, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Param, Problem, Refused, STORE_FULL,
-    catalogue,
-};
+use web::{BatchInit, OVERFLOW, Param, Refused};
 
 use crate::{
     Payment,
-    decide::{AddFundsOutcome, PayOutcome},
+    problems::{AddFundsProblems, BatchInitProblems, CreateProblems, FindProblems, PayProblems},
 };
-
-catalogue! {
-    /// What creating a user may refuse.
-    CreateProblems: STORE_FULL, OUTCOME_UNKNOWN;
-    /// What looking a user up may refuse.
-    FindProblems: MALFORMED, UNKNOWN_USER;
-    /// What adding credit may refuse.
-    AddFundsProblems: MALFORMED, UNKNOWN_USER, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
-    /// What taking credit may refuse.
-    PayProblems: MALFORMED, UNKNOWN_USER, INSUFFICIENT_CREDIT, OUTCOME_UNKNOWN;
-    /// What creating many users may refuse.
-    BatchInitProblems: MALFORMED, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN, PARTLY_DONE, PARTLY_BROKEN;
-}
 
 type Answer<T, P> = Result<T, Refused<P>>;
 
@@ -112,11 +95,11 @@ impl PaymentApi {
         /// The user's id.
         user_id: Path<Param<UserId>>,
     ) -> Answer<Json<FoundUser>, FindProblems> {
-        let account = self.payment.find(&user_id).await?.ok_or_else(|| unknown(&user_id))?;
+        let account = self.payment.find(&user_id).await??;
         let user_id = user_id.to_string();
         Ok(Json(FoundUser {
             user_id,
-            credit: account.credit.get(),
+            credit: account.balance.left().get(),
         }))
     }
 
@@ -133,14 +116,8 @@ impl PaymentApi {
         /// How much is added, in the smallest unit of the currency.
         amount: Path<Param<Credits>>,
     ) -> Answer<PlainText<String>, AddFundsProblems> {
-        match self.payment.add_funds(&user_id, amount.0.get()).await? {
-            AddFundsOutcome::Added { credit } => Ok(now_credit(&user_id, credit)),
-            AddFundsOutcome::UnknownUser => Err(unknown(&user_id).into()),
-            AddFundsOutcome::Overflow => {
-                let detail = format!("user {} cannot take {} more credit", *user_id, *amount);
-                Err(Problem::new(&OVERFLOW, detail).into())
-            }
-        }
+        let credit = self.payment.add_funds(&user_id, amount.0.get()).await??;
+        Ok(now_credit(&user_id, credit))
     }
 
     /// Take from a user's credit
@@ -154,14 +131,8 @@ impl PaymentApi {
         /// How much is taken, in the smallest unit of the currency.
         amount: Path<Param<Credits>>,
     ) -> Answer<PlainText<String>, PayProblems> {
-        match self.payment.pay(&user_id, amount.0.get()).await? {
-            PayOutcome::Paid { credit } => Ok(now_credit(&user_id, credit)),
-            PayOutcome::UnknownUser => Err(unknown(&user_id).into()),
-            PayOutcome::InsufficientCredit { credit } => {
-                let detail = format!("user {} has {credit} credit, {} was asked for", *user_id, *amount);
-                Err(Problem::new(&INSUFFICIENT_CREDIT, detail).into())
-            }
-        }
+        let credit = self.payment.pay(&user_id, amount.0.get()).await??;
+        Ok(now_credit(&user_id, credit))
     }
 
     /// Create many users
@@ -183,10 +154,6 @@ impl PaymentApi {
         let why = "cannot have so much credit besides what they spent";
         Ok(Json(BatchInit::from_undone(undone, "users", (&OVERFLOW, why))?))
     }
-}
-
-fn unknown(user_id: &UserId) -> Problem {
-    Problem::new(&UNKNOWN_USER, format!("there is no user {user_id}"))
 }
 
 fn now_credit(user_id: &UserId, credit: Credits) -> PlainText<String> {

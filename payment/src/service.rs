@@ -4,16 +4,19 @@ use domain::{Credits, UserId};
 use engine::{
     Engine, EngineError,
     bulk::{self, RecordCount, Undone},
+    keys::Partitions,
     store::Store,
 };
+use ledger::{Claim, GiveBack, Reason, Settle, Take, Terms};
 use metrics::counter;
 use process::Resources;
-use saga::{Charge, ChargeAnswer, Refund, Refunded, SAGA_MISMATCHES, SettleCharge, Settled, Terms};
+use saga::{Charge, ChargeAnswer, Refund, Refunded, SAGA_MISMATCHES, SettleCharge, Settled};
 use tokio::time::Instant;
 
 use crate::{
-    decide::{AddFunds, AddFundsOutcome, ChargeAccount, Create, Init, Pay, PayOutcome, RefundAccount, SettleHold},
+    decide::{AddFunds, Create, Init, Pay},
     keys::Keys,
+    problems::Refusal,
     record::Account,
 };
 
@@ -22,7 +25,7 @@ use crate::{
 pub struct Payment {
     engine: Engine,
     store: Store,
-    keys: Keys,
+    partitions: Partitions,
     terms: Terms,
 }
 
@@ -33,7 +36,7 @@ impl Payment {
         Self {
             engine: resources.engine,
             store: resources.store,
-            keys: Keys::new(resources.partitions),
+            partitions: resources.partitions,
             terms,
         }
     }
@@ -47,27 +50,44 @@ impl Payment {
     pub(crate) async fn create(&self) -> Result<UserId, EngineError> {
         self.store.admit()?;
         let user_id = UserId::generate();
-        let account = self.keys.account(&user_id);
+        let account = self.partitions.account(&user_id);
         self.engine.submit(Create { account }).await?;
         Ok(user_id)
     }
 
-    /// The user's account, where there is one.
-    pub(crate) async fn find(&self, user_id: &UserId) -> Result<Option<Account>, EngineError> {
-        Ok(self.store.read(&self.keys.account(user_id)).await?)
+    /// The user's account.
+    pub(crate) async fn find(&self, user_id: &UserId) -> Result<Result<Account, Refusal>, EngineError> {
+        let account = self.store.read(&self.partitions.account(user_id)).await?;
+        Ok(account.ok_or_else(|| Refusal::UnknownUser(user_id.clone())))
     }
 
     /// Adds to a user's credit.
-    pub(crate) async fn add_funds(&self, user_id: &UserId, amount: Credits) -> Result<AddFundsOutcome, EngineError> {
+    pub(crate) async fn add_funds(
+        &self,
+        user_id: &UserId,
+        amount: Credits,
+    ) -> Result<Result<Credits, Refusal>, EngineError> {
         self.store.admit()?;
-        let account = self.keys.account(user_id);
-        self.engine.submit(AddFunds { account, amount }).await
+        let (user_id, account) = (user_id.clone(), self.partitions.account(user_id));
+        self.engine
+            .submit(AddFunds {
+                user_id,
+                account,
+                amount,
+            })
+            .await
     }
 
-    /// Takes from a user's credit, outside of any checkout.
-    pub(crate) async fn pay(&self, user_id: &UserId, amount: Credits) -> Result<PayOutcome, EngineError> {
-        let account = self.keys.account(user_id);
-        self.engine.submit(Pay { account, amount }).await
+    /// Takes from a user's credit.
+    pub(crate) async fn pay(&self, user_id: &UserId, amount: Credits) -> Result<Result<Credits, Refusal>, EngineError> {
+        let (user_id, account) = (user_id.clone(), self.partitions.account(user_id));
+        self.engine
+            .submit(Pay {
+                user_id,
+                account,
+                amount,
+            })
+            .await
     }
 
     /// Opens the accounts of the users "0" to "count - 1", or sets them to this credit. An account whose sum would be too
@@ -78,11 +98,11 @@ impl Payment {
             partition,
             accounts: numbers
                 .iter()
-                .map(|&number| (number, self.keys.account(&UserId::numbered(number))))
+                .map(|&number| (number, self.partitions.account(&UserId::numbered(number))))
                 .collect(),
             credit,
         };
-        Ok(bulk::in_chunks(&self.engine, self.keys.partitions(), count, init).await)
+        Ok(bulk::in_chunks(&self.engine, &self.partitions, count, init).await)
     }
 
     /// Takes a saga's total from a user's credit, at most once. Where the queue is full it waits for room until `until`.
@@ -90,21 +110,27 @@ impl Payment {
     /// # Errors
     /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::honour`].
     pub async fn charge(&self, charge: Charge, until: Instant) -> Result<ChargeAnswer, EngineError> {
-        let command = ChargeAccount {
-            account: self.keys.account(&charge.user_id),
-            hold: self.keys.hold(&charge.saga_id, &charge.user_id),
+        let claim = Claim {
+            record: self.partitions.account(&charge.user_id),
+            hold: self.partitions.hold(&charge.saga_id, &charge.user_id),
+            amount: charge.amount,
+        };
+        let command = Take {
+            partition: claim.record.partition(),
             terms: self.terms,
             driven_since: charge.driven_since,
             fingerprint: charge.fingerprint,
             has_room: !self.store.is_nearly_full(),
-            amount: charge.amount,
+            claims: vec![claim],
         };
-        let answer = self.engine.submit_within(command, until).await?;
-        if answer == ChargeAnswer::Mismatch {
+        let Err(denial) = self.engine.submit_within(command, until).await? else {
+            return Ok(ChargeAnswer::Charged);
+        };
+        if denial.reason == Reason::Mismatch {
             counter!(SAGA_MISMATCHES, "at" => "payment").increment(1);
             tracing::error!(saga = %charge.saga_id, user = %charge.user_id, "a saga's name has paid for something else; has order's store lost writes?");
         }
-        Ok(answer)
+        Ok(refused(denial.reason))
     }
 
     /// Gives back what a saga took, and refuses it for good. Where the queue is full it waits for room until `until`.
@@ -112,14 +138,17 @@ impl Payment {
     /// # Errors
     /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::honour`].
     pub async fn refund(&self, refund: Refund, until: Instant) -> Result<Refunded, EngineError> {
-        let command = RefundAccount {
-            account: self.keys.account(&refund.user_id),
-            hold: self.keys.hold(&refund.saga_id, &refund.user_id),
+        let account = self.partitions.account(&refund.user_id);
+        let hold = self.partitions.hold(&refund.saga_id, &refund.user_id);
+        let command = GiveBack {
+            partition: account.partition(),
             terms: self.terms,
             driven_since: refund.driven_since,
             fingerprint: refund.fingerprint,
+            holds: vec![(account, hold)],
         };
-        self.engine.submit_within(command, until).await
+        self.engine.submit_within(command, until).await?;
+        Ok(Refunded)
     }
 
     /// Forgets a paid saga's charge. That can wait, so it takes nobody's place.
@@ -128,13 +157,25 @@ impl Payment {
     /// [`EngineError::Expired`] if it is too early; see [`Terms::settle`].
     /// [`EngineError::Overloaded`] as long as there is much else to do.
     pub async fn settle(&self, settle: SettleCharge) -> Result<Settled, EngineError> {
-        let hold = self.keys.hold(&settle.saga_id, &settle.user_id);
-        let paid_since = settle.paid_since;
-        let command = SettleHold {
-            hold,
+        let hold = self.partitions.hold(&settle.saga_id, &settle.user_id);
+        let command = Settle {
+            partition: hold.partition(),
             terms: self.terms,
-            paid_since,
+            paid_since: settle.paid_since,
+            holds: vec![hold],
         };
-        self.engine.submit_leaving_room(command).await
+        self.engine.submit_leaving_room(command).await?;
+        Ok(Settled)
+    }
+}
+
+/// A denial in the words of the saga.
+fn refused(reason: Reason<Credits>) -> ChargeAnswer {
+    match reason {
+        Reason::Refused(ledger::Refusal::TooLittle { left }) => ChargeAnswer::InsufficientCredit { credit: left },
+        Reason::Refused(ledger::Refusal::NoBalance) => ChargeAnswer::UnknownUser,
+        Reason::Refused(ledger::Refusal::NoRoom) => ChargeAnswer::StoreFull,
+        Reason::Undone => ChargeAnswer::Undone,
+        Reason::Mismatch => ChargeAnswer::Mismatch,
     }
 }

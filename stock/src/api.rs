@@ -8,29 +8,12 @@ use poem_openapi::{
     payload::{Json, PlainText},
     types::Example,
 };
-use saga::{OUT_OF_STOCK, UNKNOWN_ITEM};
-use web::{
-    BatchInit, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Param, Problem, Refused, STORE_FULL,
-    catalogue,
-};
+use web::{BatchInit, OVERFLOW, Param, Refused};
 
 use crate::{
     Stock,
-    decide::{AddOutcome, SubtractOutcome},
+    problems::{AddProblems, BatchInitProblems, CreateProblems, FindProblems, SubtractProblems},
 };
-
-catalogue! {
-    /// What creating an item may refuse.
-    CreateProblems: MALFORMED, STORE_FULL, OUTCOME_UNKNOWN;
-    /// What looking an item up may refuse.
-    FindProblems: MALFORMED, UNKNOWN_ITEM;
-    /// What adding pieces may refuse.
-    AddProblems: MALFORMED, UNKNOWN_ITEM, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
-    /// What taking pieces may refuse.
-    SubtractProblems: MALFORMED, UNKNOWN_ITEM, OUT_OF_STOCK, OUTCOME_UNKNOWN;
-    /// What creating many items may refuse.
-    BatchInitProblems: MALFORMED, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN, PARTLY_DONE, PARTLY_BROKEN;
-}
 
 type Answer<T, P> = Result<T, Refused<P>>;
 
@@ -118,9 +101,9 @@ impl StockApi {
         /// The item's id.
         item_id: Path<Param<ItemId>>,
     ) -> Answer<Json<FoundItem>, FindProblems> {
-        let item = self.stock.find(&item_id).await?.ok_or_else(|| unknown(&item_id))?;
+        let item = self.stock.find(&item_id).await??;
         Ok(Json(FoundItem {
-            stock: item.stock.get(),
+            stock: item.balance.left().get(),
             price: item.price.get(),
         }))
     }
@@ -134,15 +117,8 @@ impl StockApi {
         /// How many pieces come in.
         amount: Path<Param<Quantity>>,
     ) -> Answer<PlainText<String>, AddProblems> {
-        match self.stock.add(&item_id, amount.0.get()).await? {
-            AddOutcome::Added { stock } => Ok(now_in_stock(&item_id, stock)),
-            AddOutcome::UnknownItem => Err(unknown(&item_id).into()),
-            AddOutcome::Overflow => Err(Problem::new(
-                &OVERFLOW,
-                format!("item {} cannot take {} more pieces", *item_id, *amount),
-            )
-            .into()),
-        }
+        let left = self.stock.add(&item_id, amount.0.get()).await??;
+        Ok(now_in_stock(&item_id, left))
     }
 
     /// Take pieces out of the stock
@@ -160,15 +136,8 @@ impl StockApi {
         /// How many pieces go out.
         amount: Path<Param<Quantity>>,
     ) -> Answer<PlainText<String>, SubtractProblems> {
-        match self.stock.subtract(&item_id, amount.0.get()).await? {
-            SubtractOutcome::Subtracted { stock } => Ok(now_in_stock(&item_id, stock)),
-            SubtractOutcome::UnknownItem => Err(unknown(&item_id).into()),
-            SubtractOutcome::OutOfStock { left } => Err(Problem::new(
-                &OUT_OF_STOCK,
-                format!("item {} has {left} pieces, {} were asked for", *item_id, *amount),
-            )
-            .into()),
-        }
+        let left = self.stock.subtract(&item_id, amount.0.get()).await??;
+        Ok(now_in_stock(&item_id, left))
     }
 
     /// Create many items
@@ -195,10 +164,6 @@ impl StockApi {
         let why = "cannot have so many pieces besides those that were sold";
         Ok(Json(BatchInit::from_undone(undone, "items", (&OVERFLOW, why))?))
     }
-}
-
-fn unknown(item_id: &ItemId) -> Problem {
-    Problem::new(&UNKNOWN_ITEM, format!("there is no item {item_id}"))
 }
 
 fn now_in_stock(item_id: &ItemId, stock: Quantity) -> PlainText<String> {

@@ -9,15 +9,16 @@ mod api;
 mod decide;
 mod internal;
 pub mod keys;
+mod problems;
 pub mod record;
 mod service;
 
 use clap::Args;
 use domain::ServiceName;
+use ledger::Terms;
 use poem::Route;
 use poem_openapi::OpenApiService;
 use process::{InternalConfig, ListenAt, Resources, ServerConfig, Service};
-use saga::Terms;
 
 pub use self::{api::StockApi, service::Stock};
 

@@ -6,26 +6,25 @@ use domain::{Credits, ItemId, Quantity, SagaId, Timestamp};
 use engine::{
     Engine, EngineError,
     bulk::{self, RecordCount, Undone},
-    keys::Partition,
+    keys::{Partition, Partitions},
     store::Store,
 };
 use futures::future::try_join_all;
+use ledger::{Claim, Fingerprint, GiveBack, Reason, Settle, Take, Terms};
 use metrics::counter;
 use process::Resources;
-use saga::{
-    Fingerprint, Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SAGA_MISMATCHES, SettlePieces, Settled,
-    Terms,
-};
+use saga::{Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SAGA_MISMATCHES, SettlePieces, Settled};
 use tokio::time::Instant;
 
 use crate::{
-    decide::{
-        Add, AddOutcome, Claim, Create, Init, ReleaseItems, ReserveClaims, SettleHolds, Subtract, SubtractOutcome,
-        first_refusal,
-    },
+    decide::{Add, Create, Init, Subtract},
     keys::Keys,
+    problems::Refusal,
     record::Item,
 };
+
+/// What a saga claims in one partition.
+type Claims = Vec<(ItemId, Claim<Item>)>;
 
 /// On whose behalf pieces are given back.
 #[derive(Clone, Copy)]
@@ -40,7 +39,7 @@ struct Asker<'a> {
 pub struct Stock {
     engine: Engine,
     store: Store,
-    keys: Keys,
+    partitions: Partitions,
     terms: Terms,
 }
 
@@ -51,7 +50,7 @@ impl Stock {
         Self {
             engine: resources.engine,
             store: resources.store,
-            keys: Keys::new(resources.partitions),
+            partitions: resources.partitions,
             terms,
         }
     }
@@ -65,27 +64,36 @@ impl Stock {
     pub(crate) async fn create(&self, price: Credits) -> Result<ItemId, EngineError> {
         self.store.admit()?;
         let item_id = ItemId::generate();
-        let item = self.keys.item(&item_id);
+        let item = self.partitions.item(&item_id);
         self.engine.submit(Create { item, price }).await?;
         Ok(item_id)
     }
 
-    /// The item, where there is one.
-    pub(crate) async fn find(&self, item_id: &ItemId) -> Result<Option<Item>, EngineError> {
-        Ok(self.store.read(&self.keys.item(item_id)).await?)
+    /// The item.
+    pub(crate) async fn find(&self, item_id: &ItemId) -> Result<Result<Item, Refusal>, EngineError> {
+        let item = self.store.read(&self.partitions.item(item_id)).await?;
+        Ok(item.ok_or_else(|| Refusal::UnknownItem(item_id.clone())))
     }
 
     /// Puts pieces into the stock.
-    pub(crate) async fn add(&self, item_id: &ItemId, amount: Quantity) -> Result<AddOutcome, EngineError> {
+    pub(crate) async fn add(
+        &self,
+        item_id: &ItemId,
+        amount: Quantity,
+    ) -> Result<Result<Quantity, Refusal>, EngineError> {
         self.store.admit()?;
-        let item = self.keys.item(item_id);
-        self.engine.submit(Add { item, amount }).await
+        let (item_id, item) = (item_id.clone(), self.partitions.item(item_id));
+        self.engine.submit(Add { item_id, item, amount }).await
     }
 
     /// Takes pieces out of the stock.
-    pub(crate) async fn subtract(&self, item_id: &ItemId, amount: Quantity) -> Result<SubtractOutcome, EngineError> {
-        let item = self.keys.item(item_id);
-        self.engine.submit(Subtract { item, amount }).await
+    pub(crate) async fn subtract(
+        &self,
+        item_id: &ItemId,
+        amount: Quantity,
+    ) -> Result<Result<Quantity, Refusal>, EngineError> {
+        let (item_id, item) = (item_id.clone(), self.partitions.item(item_id));
+        self.engine.submit(Subtract { item_id, item, amount }).await
     }
 
     /// Creates the items "0" to "count - 1", or sets them to this stock and price. An item whose sum would be too large
@@ -101,12 +109,12 @@ impl Stock {
             partition,
             items: numbers
                 .iter()
-                .map(|&number| (number, self.keys.item(&ItemId::numbered(number))))
+                .map(|&number| (number, self.partitions.item(&ItemId::numbered(number))))
                 .collect(),
             stock,
             price,
         };
-        Ok(bulk::in_chunks(&self.engine, self.keys.partitions(), count, init).await)
+        Ok(bulk::in_chunks(&self.engine, &self.partitions, count, init).await)
     }
 
     /// The price of an item.
@@ -130,8 +138,8 @@ impl Stock {
         };
         let claims = self.claims(&reserve)?;
         let answers = try_join_all(claims.into_iter().map(async |(partition, claims)| {
-            let item_ids: Vec<ItemId> = claims.iter().map(|claim| claim.item_id.clone()).collect();
-            let command = ReserveClaims {
+            let (item_ids, claims): (Vec<ItemId>, Vec<Claim<Item>>) = claims.into_iter().unzip();
+            let command = Take {
                 partition,
                 terms: self.terms,
                 driven_since: asker.driven_since,
@@ -143,19 +151,21 @@ impl Stock {
             Ok::<_, EngineError>((item_ids, answer))
         }))
         .await?;
-        let (granted, refused): (Vec<_>, Vec<_>) = answers
-            .into_iter()
-            .partition(|(_, answer)| *answer == ReserveAnswer::Reserved);
-        let Some(refusal) = first_refusal(refused.into_iter().map(|(_, answer)| answer)) else {
+        let denials = answers.iter().filter_map(|(item_ids, answer)| {
+            let denial = answer.err()?;
+            Some((&item_ids[denial.claim], denial.reason))
+        });
+        let Some((item_id, reason)) = denials.min_by_key(|(_, reason)| reason.rank()) else {
             return Ok(ReserveAnswer::Reserved);
         };
-        if let ReserveAnswer::Mismatch { item_id } = &refusal {
+        if reason == Reason::Mismatch {
             counter!(SAGA_MISMATCHES, "at" => "stock").increment(1);
             tracing::error!(saga = %reserve.saga_id, item = %item_id, "a saga's name holds something else; has order's store lost writes?");
         }
-        let granted = granted.iter().flat_map(|(item_ids, _)| item_ids);
+        let granted = answers.iter().filter(|(_, answer)| answer.is_ok());
+        let granted = granted.flat_map(|(item_ids, _)| item_ids);
         self.release_items(asker, granted, until).await?;
-        Ok(refusal)
+        Ok(refused(item_id.clone(), reason))
     }
 
     /// Releases all items of a saga and refuses it for good. Where a queue is full it waits for room until `until`.
@@ -179,11 +189,11 @@ impl Stock {
     pub async fn settle(&self, settle: SettlePieces) -> Result<Settled, EngineError> {
         let mut of_partition: BTreeMap<Partition, Vec<_>> = BTreeMap::new();
         for item_id in &settle.item_ids {
-            let hold = self.keys.hold(&settle.saga_id, item_id);
+            let hold = self.partitions.hold(&settle.saga_id, item_id);
             of_partition.entry(hold.partition()).or_default().push(hold);
         }
         try_join_all(of_partition.into_iter().map(|(partition, holds)| {
-            self.engine.submit_leaving_room(SettleHolds {
+            self.engine.submit_leaving_room(Settle {
                 partition,
                 terms: self.terms,
                 paid_since: settle.paid_since,
@@ -202,20 +212,22 @@ impl Stock {
     ) -> Result<Released, EngineError> {
         let mut of_partition: BTreeMap<Partition, BTreeMap<&ItemId, _>> = BTreeMap::new();
         for item_id in item_ids {
-            let keys = (self.keys.item(item_id), self.keys.hold(asker.saga_id, item_id));
+            let keys = (
+                self.partitions.item(item_id),
+                self.partitions.hold(asker.saga_id, item_id),
+            );
             of_partition
                 .entry(keys.0.partition())
                 .or_default()
                 .insert(item_id, keys);
         }
         try_join_all(of_partition.into_iter().map(|(partition, items)| {
-            let items = items.into_values().collect();
-            let command = ReleaseItems {
+            let command = GiveBack {
                 partition,
                 terms: self.terms,
                 driven_since: asker.driven_since,
                 fingerprint: asker.fingerprint,
-                items,
+                holds: items.into_values().collect(),
             };
             self.engine.submit_within(command, until)
         }))
@@ -224,7 +236,7 @@ impl Stock {
     }
 
     /// The saga's claims by partition, lines of one item summed.
-    fn claims(&self, reserve: &Reserve) -> Result<BTreeMap<Partition, Vec<Claim>>, EngineError> {
+    fn claims(&self, reserve: &Reserve) -> Result<BTreeMap<Partition, Claims>, EngineError> {
         let mut of_item: BTreeMap<&ItemId, Quantity> = BTreeMap::new();
         for line in &reserve.lines {
             let sum = of_item.entry(&line.item_id).or_default();
@@ -233,16 +245,27 @@ impl Stock {
                 .checked_add(line.quantity)
                 .ok_or_else(|| EngineError::Bug("a saga's lines of one item are too many to count".into()))?;
         }
-        let mut of_partition: BTreeMap<Partition, Vec<Claim>> = BTreeMap::new();
+        let mut of_partition: BTreeMap<Partition, Claims> = BTreeMap::new();
         for (item_id, quantity) in of_item {
             let claim = Claim {
-                item_id: item_id.clone(),
-                item: self.keys.item(item_id),
-                hold: self.keys.hold(&reserve.saga_id, item_id),
-                quantity,
+                record: self.partitions.item(item_id),
+                hold: self.partitions.hold(&reserve.saga_id, item_id),
+                amount: quantity,
             };
-            of_partition.entry(claim.item.partition()).or_default().push(claim);
+            let claims = of_partition.entry(claim.record.partition()).or_default();
+            claims.push((item_id.clone(), claim));
         }
         Ok(of_partition)
+    }
+}
+
+/// A denial in the words of the saga.
+fn refused(item_id: ItemId, reason: Reason<Quantity>) -> ReserveAnswer {
+    match reason {
+        Reason::Refused(ledger::Refusal::TooLittle { left }) => ReserveAnswer::OutOfStock { item_id, left },
+        Reason::Refused(ledger::Refusal::NoBalance) => ReserveAnswer::ItemGone { item_id },
+        Reason::Refused(ledger::Refusal::NoRoom) => ReserveAnswer::StoreFull,
+        Reason::Undone => ReserveAnswer::Undone,
+        Reason::Mismatch => ReserveAnswer::Mismatch { item_id },
     }
 }

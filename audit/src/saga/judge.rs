@@ -8,7 +8,7 @@ use order::record::{Order, Sale};
 use super::wanted;
 use crate::{
     finding::Kind,
-    side::{Side, State, Wanted},
+    participant::{HoldOf, Participant, Wanted, held},
 };
 
 /// Where a saga stands, by its order.
@@ -98,24 +98,24 @@ impl Suspicion {
     }
 }
 
-/// Holds one side's holds against their order.
-pub(super) fn judge<S: Side>(
+/// Holds one participant's holds against their order.
+pub(super) fn judge<P: Participant>(
     order_id: &OrderId,
     order: Option<&Order>,
     sales: &Sales,
     entries: &BTreeSet<SagaId>,
-    holds: &BTreeMap<(SagaId, String), S::Hold>,
+    holds: &BTreeMap<(SagaId, String), HoldOf<P>>,
 ) -> Vec<Suspicion> {
     let mut suspicions: Vec<Suspicion> = holds
         .iter()
-        .filter_map(|((saga_id, id), hold)| judge_hold::<S>(order, sales, entries, saga_id, id, S::state(hold)))
+        .filter_map(|((saga_id, id), hold)| judge_hold::<P>(order, sales, entries, saga_id, id, held(hold)))
         .collect();
     for (attempt, sale) in sales {
         let saga_id = SagaId {
             order: order_id.clone(),
             attempt: *attempt,
         };
-        for (id, amount) in S::claims(&Wanted::by(sale)) {
+        for (id, amount) in P::claims(&Wanted::by(sale)) {
             if !holds.contains_key(&(saga_id.clone(), id.clone())) {
                 let saga_id = saga_id.clone();
                 suspicions.push(Suspicion::NoHold { saga_id, id, amount });
@@ -125,13 +125,13 @@ pub(super) fn judge<S: Side>(
     suspicions
 }
 
-fn judge_hold<S: Side>(
+fn judge_hold<P: Participant>(
     order: Option<&Order>,
     sales: &Sales,
     entries: &BTreeSet<SagaId>,
     saga_id: &SagaId,
     id: &str,
-    state: State,
+    held: Option<i64>,
 ) -> Option<Suspicion> {
     let certain = |kind, detail: String| {
         Some(Suspicion::Certain {
@@ -149,13 +149,13 @@ fn judge_hold<S: Side>(
         })
     };
     let amount_is_off = |wanted: &Wanted<'_>, amount: i64| {
-        let due = S::claims(wanted).get(id).copied().unwrap_or(0);
+        let due = P::claims(wanted).get(id).copied().unwrap_or(0);
         (due != amount).then(|| format!("is {amount}; its order asks for {due}"))
     };
-    match (stage(order, sales, saga_id.attempt), state) {
-        (Stage::Paid(_), State::Tombstone) => certain(Kind::PaidButUndone, format!("{saga_id} is paid")),
-        (_, State::Tombstone) => None,
-        (Stage::Paid(sale), State::Held(amount)) => {
+    match (stage(order, sales, saga_id.attempt), held) {
+        (Stage::Paid(_), None) => certain(Kind::PaidButUndone, format!("{saga_id} is paid")),
+        (_, None) => None,
+        (Stage::Paid(sale), Some(amount)) => {
             if let Some(detail) = amount_is_off(&Wanted::by(&sale), amount) {
                 certain(Kind::WrongAmount, detail)
             } else if entries.contains(saga_id) {
@@ -165,7 +165,7 @@ fn judge_hold<S: Side>(
                 Some(Suspicion::NotSettled { saga_id, id })
             }
         }
-        (Stage::UnderWay { order }, State::Held(amount)) => {
+        (Stage::UnderWay { order }, Some(amount)) => {
             amount_is_off(&wanted(order), amount).and_then(|detail| certain(Kind::WrongAmount, detail))
         }
         (Stage::Over, _) => live("its saga ended without being paid"),

@@ -1,45 +1,27 @@
-use domain::{Credits, Quantity};
+use domain::{Credits, OrderId, Quantity};
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
 };
 use saga::Line;
 
-use crate::record::{MAX_LINES, Order, Status};
+use crate::{
+    problems::Refusal,
+    record::{MAX_LINES, Order, Status},
+};
 
-/// Adds a line to an open order.
+/// Adds a line to an open order. The outcome is what the order costs then.
 #[derive(Debug)]
 pub(crate) struct AddItem {
-    /// The order.
+    pub(crate) order_id: OrderId,
     pub(crate) order: Key<Order>,
-    /// What is bought.
     pub(crate) line: Line,
     /// The price of one piece at the time of adding.
     pub(crate) price: Credits,
 }
 
-/// What became of an [`AddItem`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AddItemOutcome {
-    /// The line is in; `total` is what the order costs now.
-    Added {
-        /// What the order costs now.
-        total: Credits,
-    },
-    /// There is no such order.
-    UnknownOrder,
-    /// The order is settled. Nothing changed.
-    AlreadyPaid,
-    /// A checkout is under way. Nothing changed.
-    BeingCheckedOut,
-    /// The order has [`MAX_LINES`] lines. Nothing changed.
-    TooManyLines,
-    /// The total, or the pieces of one item, would be too many to count. Nothing changed.
-    Overflow,
-}
-
 impl Command for AddItem {
-    type Outcome = AddItemOutcome;
+    type Outcome = Result<Credits, Refusal>;
 
     fn partition(&self) -> Partition {
         self.order.partition()
@@ -49,26 +31,25 @@ impl Command for AddItem {
         touches.record(&self.order);
     }
 
-    fn decide(&self, view: &mut View) -> AddItemOutcome {
-        let Some(order) = view.get(&self.order) else {
-            return AddItemOutcome::UnknownOrder;
-        };
+    fn decide(&self, view: &mut View) -> Result<Credits, Refusal> {
+        let order_id = || self.order_id.clone();
+        let order = view.get(&self.order).ok_or_else(|| Refusal::UnknownOrder(order_id()))?;
         match order.status {
             Status::Open { .. } => {}
-            Status::CheckingOut { .. } | Status::Cancelling { .. } => return AddItemOutcome::BeingCheckedOut,
-            Status::Paid => return AddItemOutcome::AlreadyPaid,
+            Status::CheckingOut { .. } | Status::Cancelling { .. } => return Err(Refusal::BeingCheckedOut(order_id())),
+            Status::Paid => return Err(Refusal::AlreadyPaid(order_id())),
         }
         if order.lines.len() >= MAX_LINES {
-            return AddItemOutcome::TooManyLines;
+            return Err(Refusal::TooManyLines);
         }
         let (Some(total), Some(_)) = (self.new_total(order), self.pieces(order)) else {
-            return AddItemOutcome::Overflow;
+            return Err(Refusal::Overflow(order_id()));
         };
         let mut order = order.clone();
         order.total = total;
         order.lines.push(self.line.clone());
         view.put(&self.order, order);
-        AddItemOutcome::Added { total }
+        Ok(total)
     }
 }
 

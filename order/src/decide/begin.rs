@@ -1,55 +1,45 @@
 use domain::{Credits, SagaId, Timestamp, UserId};
 use engine::{Command, Touches, View, keys::Partition};
-use saga::{Fingerprint, Line};
+use ledger::Fingerprint;
+use saga::Line;
 
 use crate::{
     inflight::Inflight,
     keys::SagaKeys,
+    problems::Refusal,
     record::{Drive, Order, Status},
 };
 
 /// Begins a checkout: open -> `checking_out`.
 #[derive(Debug)]
 pub(crate) struct Begin {
-    /// The order and what belongs to it.
     pub(crate) keys: SagaKeys,
     /// Whether the stores have room for something new.
     pub(crate) has_room: bool,
 }
 
-/// What became of a [`Begin`].
+/// Who drives the order's saga, if there is anything to drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum BeginOutcome {
-    /// The caller drives this saga.
-    Begun(Saga),
-    /// Somebody else drives this one.
+pub(crate) enum Begun {
+    /// The caller.
+    ByCaller(Saga),
+    /// Somebody else.
     UnderWay(SagaId),
-    /// The order is settled already.
+    /// Nobody: the order is settled already.
     AlreadyPaid,
-    /// A store is nearly full, so no saga is begun.
-    NoRoom,
-    /// The order has no lines.
-    Empty,
-    /// There is no such order.
-    UnknownOrder,
 }
 
 /// What a driver needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Saga {
-    /// The saga's name.
     pub(crate) id: SagaId,
     /// The driver's number.
     pub(crate) epoch: u32,
     /// When the driver took it.
     pub(crate) driven_since: Timestamp,
-    /// Who pays.
     pub(crate) user_id: UserId,
-    /// What is bought.
     pub(crate) lines: Vec<Line>,
-    /// What it costs.
     pub(crate) total: Credits,
-    /// All three in short.
     pub(crate) fingerprint: Fingerprint,
 }
 
@@ -69,7 +59,7 @@ impl Saga {
 }
 
 impl Command for Begin {
-    type Outcome = BeginOutcome;
+    type Outcome = Result<Begun, Refusal>;
 
     fn partition(&self) -> Partition {
         self.keys.order.partition()
@@ -80,17 +70,18 @@ impl Command for Begin {
         touches.index(&self.keys.inflight);
     }
 
-    fn decide(&self, view: &mut View) -> BeginOutcome {
-        let Some(order) = view.get(&self.keys.order) else {
-            return BeginOutcome::UnknownOrder;
-        };
+    fn decide(&self, view: &mut View) -> Result<Begun, Refusal> {
+        let order_id = || self.keys.order_id.clone();
+        let order = view
+            .get(&self.keys.order)
+            .ok_or_else(|| Refusal::UnknownOrder(order_id()))?;
         match order.status {
-            Status::Paid => return BeginOutcome::AlreadyPaid,
+            Status::Paid => return Ok(Begun::AlreadyPaid),
             Status::CheckingOut { .. } | Status::Cancelling { .. } => {
-                return BeginOutcome::UnderWay(order.saga_id(&self.keys.order_id));
+                return Ok(Begun::UnderWay(order.saga_id(&self.keys.order_id)));
             }
-            Status::Open { .. } if order.lines.is_empty() => return BeginOutcome::Empty,
-            Status::Open { .. } if !self.has_room => return BeginOutcome::NoRoom,
+            Status::Open { .. } if order.lines.is_empty() => return Err(Refusal::Empty(order_id())),
+            Status::Open { .. } if !self.has_room => return Err(Refusal::NoRoom),
             Status::Open { .. } => {}
         }
         let now = view.now();
@@ -100,15 +91,15 @@ impl Command for Begin {
             driven_since: now,
         };
         let order = Order {
-            // Four thousand million attempts at one order do not happen; the id would repeat a tombstone.
+            // Saturates instead of wrapping: a reused number would match an old tombstone.
             attempt: order.attempt.saturating_add(1),
             status: Status::CheckingOut { drive },
             ..order.clone()
         };
         let saga = Saga::of(order.saga_id(&self.keys.order_id), drive, &order);
-        let standing = Inflight::UnderWay { since: now };
-        view.index_add(&self.keys.inflight, &saga.id.to_string(), standing.score());
+        let inflight = Inflight::UnderWay { since: now };
+        view.index_add(&self.keys.inflight, &saga.id.to_string(), inflight.score());
         view.put(&self.keys.order, order);
-        BeginOutcome::Begun(saga)
+        Ok(Begun::ByCaller(saga))
     }
 }

@@ -1,6 +1,6 @@
 use domain::SagaId;
 use engine::{Command, Touches, View, keys::Partition};
-use saga::Fingerprint;
+use ledger::Fingerprint;
 
 use crate::{
     keys::SagaKeys,

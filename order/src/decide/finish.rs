@@ -1,6 +1,6 @@
 use domain::{Credits, OrderId, SagaId, UserId};
 use engine::{Command, Touches, View, events::envelope, keys::Partition};
-use saga::Fingerprint;
+use ledger::Fingerprint;
 use serde::Serialize;
 
 use crate::{

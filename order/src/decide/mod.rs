@@ -24,8 +24,8 @@ mod properties;
 
 pub(crate) use self::take_over::is_left_alone;
 pub(crate) use self::{
-    add_item::{AddItem, AddItemOutcome},
-    begin::{Begin, BeginOutcome, Saga},
+    add_item::AddItem,
+    begin::{Begin, Begun, Saga},
     cancel::{Cancel, CancelOutcome},
     create::Create,
     finish::{Finish, FinishOutcome, Verdict},

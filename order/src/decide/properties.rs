@@ -8,12 +8,13 @@ use proptest::{collection::vec, prelude::*};
 use saga::Line;
 
 use super::{
-    AddItem, AddItemOutcome, Begin, BeginOutcome, Cancel, CancelOutcome, Course, Create, Finish, FinishOutcome, Forget,
-    Init, NewOrder, Saga, TakeOver, TakeOverOutcome, Verdict,
+    AddItem, Begin, Begun, Cancel, CancelOutcome, Course, Create, Finish, FinishOutcome, Forget, Init, NewOrder, Saga,
+    TakeOver, TakeOverOutcome, Verdict,
 };
 use crate::{
     keys::Keys,
     lease::Leases,
+    problems::Refusal,
     record::{MAX_LINES, Order, Rejection, Sale, Status},
 };
 
@@ -91,7 +92,7 @@ impl World {
                 order,
                 user_id: UserId::numbered(0),
             });
-            world.add_item(number);
+            world.add_item(number).expect("an open order");
         }
         world
     }
@@ -125,19 +126,20 @@ impl World {
         }
     }
 
-    fn add_item(&mut self, number: u32) -> AddItemOutcome {
-        let order = self.keys.order(&OrderId::numbered(number));
+    fn add_item(&mut self, number: u32) -> Result<Credits, Refusal> {
+        let order_id = OrderId::numbered(number);
         self.run(&AddItem {
-            order,
+            order: self.keys.order(&order_id),
+            order_id,
             line: Self::line(),
             price: Credits::from(3),
         })
     }
 
-    fn begin(&mut self, number: u32) -> BeginOutcome {
+    fn begin(&mut self, number: u32) -> Result<Begun, Refusal> {
         let keys = self.keys.saga(&OrderId::numbered(number));
         let outcome = self.run(&Begin { keys, has_room: true });
-        if let BeginOutcome::Begun(saga) = &outcome {
+        if let Ok(Begun::ByCaller(saga)) = &outcome {
             self.drivers.push(saga.clone());
         }
         outcome
@@ -333,20 +335,20 @@ proptest! {
 #[test]
 fn a_second_checkout_joins_the_first_and_a_paid_order_stays_paid() {
     let mut world = World::new();
-    let BeginOutcome::Begun(saga) = world.begin(0) else {
+    let Ok(Begun::ByCaller(saga)) = world.begin(0) else {
         unreachable!("an open order with a line");
     };
-    assert_eq!(world.begin(0), BeginOutcome::UnderWay(saga.id.clone()));
-    assert_eq!(world.add_item(0), AddItemOutcome::BeingCheckedOut);
+    assert_eq!(world.begin(0), Ok(Begun::UnderWay(saga.id.clone())));
+    assert_eq!(world.add_item(0), Err(Refusal::BeingCheckedOut(OrderId::numbered(0))));
     assert_eq!(world.finish(&saga, Verdict::Paid), FinishOutcome::Finished);
-    assert_eq!(world.begin(0), BeginOutcome::AlreadyPaid);
-    assert_eq!(world.add_item(0), AddItemOutcome::AlreadyPaid);
+    assert_eq!(world.begin(0), Ok(Begun::AlreadyPaid));
+    assert_eq!(world.add_item(0), Err(Refusal::AlreadyPaid(OrderId::numbered(0))));
 }
 
 #[test]
 fn a_saga_is_left_alone_for_its_lease_and_given_up_after_its_deadline() {
     let mut world = World::new();
-    world.begin(0);
+    world.begin(0).expect("an order with lines");
     let first = world.drivers[0].clone();
     assert_eq!(world.take_over(&first), TakeOverOutcome::NotYet);
     world.set_clock(world.now + 5);
@@ -378,7 +380,7 @@ fn a_saga_is_left_alone_for_its_lease_and_given_up_after_its_deadline() {
 fn a_driver_from_the_future_is_taken_over() {
     let mut world = World::new();
     world.set_clock(world.now + 1_000_000);
-    world.begin(0);
+    world.begin(0).expect("an order with lines");
     world.set_clock(world.now - 1_000_000);
     let ahead = world.drivers[0].clone();
     assert!(matches!(world.take_over(&ahead), TakeOverOutcome::Taken(saga, Course::Forward) if saga.epoch == 1));
@@ -387,7 +389,7 @@ fn a_driver_from_the_future_is_taken_over() {
 #[test]
 fn batch_init_leaves_an_order_alone_that_is_being_checked_out() {
     let mut world = World::new();
-    world.begin(0);
+    world.begin(0).expect("an order with lines");
     let before = world.order(0);
     assert_eq!(world.init(0), [0], "it is told which one stays");
     assert_eq!(world.order(0), before);
@@ -415,25 +417,27 @@ fn sums_that_are_too_large_and_too_many_lines_are_refused() {
     let mut world = World::new();
     let order = world.keys.order(&OrderId::numbered(0));
     let dear = AddItem {
+        order_id: OrderId::numbered(0),
         order: order.clone(),
         line: World::line(),
         price: Credits::MAX,
     };
-    assert_eq!(world.run(&dear), AddItemOutcome::Overflow);
+    assert_eq!(world.run(&dear), Err(Refusal::Overflow(OrderId::numbered(0))));
     let line = Line {
         item_id: ItemId::numbered(0),
         quantity: Quantity::MAX,
     };
     let many_pieces = AddItem {
+        order_id: OrderId::numbered(0),
         order,
         line,
         price: Credits::ZERO,
     };
-    assert_eq!(world.run(&many_pieces), AddItemOutcome::Overflow);
+    assert_eq!(world.run(&many_pieces), Err(Refusal::Overflow(OrderId::numbered(0))));
     for _ in 1..MAX_LINES {
-        assert!(matches!(world.add_item(0), AddItemOutcome::Added { .. }));
+        assert!(world.add_item(0).is_ok());
     }
-    assert_eq!(world.add_item(0), AddItemOutcome::TooManyLines);
+    assert_eq!(world.add_item(0), Err(Refusal::TooManyLines));
 }
 
 #[test]
@@ -441,7 +445,7 @@ fn an_orders_record_does_not_grow_with_what_it_has_sold() {
     let mut world = World::new();
     let mut sizes = Vec::new();
     for attempt in 1..=20 {
-        world.begin(0);
+        world.begin(0).expect("an order with lines");
         let saga = world.drivers.last().expect("a driver").clone();
         assert_eq!(world.finish(&saga, Verdict::Paid), FinishOutcome::Finished);
         world.init(0);
@@ -461,11 +465,11 @@ fn an_orders_record_does_not_grow_with_what_it_has_sold() {
 #[test]
 fn a_driver_whose_saga_was_begun_anew_for_something_else_changes_nothing() {
     let mut world = World::new();
-    world.begin(0);
+    world.begin(0).expect("an order with lines");
     let driver = world.drivers[0].clone();
     // The store loses the begin, and the client adds a line and checks out again.
     let mut lossy = World::new();
-    lossy.add_item(0);
+    lossy.add_item(0).expect("an open order");
     lossy.begin(0);
     let saga = lossy.drivers[0].clone();
     assert_eq!((&saga.id, saga.epoch), (&driver.id, driver.epoch), "the same name");
@@ -483,11 +487,11 @@ fn a_store_that_is_nearly_full_begins_no_saga_and_still_tells_of_those_there_are
         let keys = world.keys.saga(&OrderId::numbered(number));
         world.run(&Begin { keys, has_room: false })
     };
-    assert_eq!(begin(&mut world, 0), BeginOutcome::NoRoom);
+    assert_eq!(begin(&mut world, 0), Err(Refusal::NoRoom));
     assert_eq!(world.order(0).attempt, 0);
-    world.begin(0);
+    world.begin(0).expect("an order with lines");
     let saga = world.drivers[0].clone();
-    assert_eq!(begin(&mut world, 0), BeginOutcome::UnderWay(saga.id.clone()));
+    assert_eq!(begin(&mut world, 0), Ok(Begun::UnderWay(saga.id.clone())));
     assert_eq!(world.finish(&saga, Verdict::Paid), FinishOutcome::Finished);
-    assert_eq!(begin(&mut world, 0), BeginOutcome::AlreadyPaid);
+    assert_eq!(begin(&mut world, 0), Ok(Begun::AlreadyPaid));
 }

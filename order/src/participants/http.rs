@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use ledger::Terms;
 use saga::{
     Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reserve, ReserveAnswer,
-    SettleCharge, SettlePieces, Settled, Terms,
+    SettleCharge, SettlePieces, Settled,
     client::{Answering, Calls, ClientError, Participant, Replicas},
 };
 

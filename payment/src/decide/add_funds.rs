@@ -1,36 +1,22 @@
-use domain::Credits;
+use domain::{Credits, UserId};
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
 };
+use ledger::Balanced;
 
-use crate::record::Account;
+use crate::{problems::Refusal, record::Account};
 
-/// Adds to a user's credit.
+/// Adds to a user's credit. The outcome is the credit then.
 #[derive(Debug)]
 pub(crate) struct AddFunds {
-    /// The user's account.
+    pub(crate) user_id: UserId,
     pub(crate) account: Key<Account>,
-    /// How much.
     pub(crate) amount: Credits,
 }
 
-/// What became of an [`AddFunds`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AddFundsOutcome {
-    /// The amount is in; `credit` is the new sum.
-    Added {
-        /// What the user can spend now.
-        credit: Credits,
-    },
-    /// There is no such user.
-    UnknownUser,
-    /// All credit that ever came in would be too much to count. Nothing changed.
-    Overflow,
-}
-
 impl Command for AddFunds {
-    type Outcome = AddFundsOutcome;
+    type Outcome = Result<Credits, Refusal>;
 
     fn partition(&self) -> Partition {
         self.account.partition()
@@ -40,25 +26,16 @@ impl Command for AddFunds {
         touches.record(&self.account);
     }
 
-    fn decide(&self, view: &mut View) -> AddFundsOutcome {
-        let Some(account) = view.get(&self.account).cloned() else {
-            return AddFundsOutcome::UnknownUser;
-        };
-        let sums = (
-            account.credit.checked_add(self.amount),
-            account.funded.checked_add(self.amount),
-        );
-        let (Some(credit), Some(funded)) = sums else {
-            return AddFundsOutcome::Overflow;
-        };
-        view.put(
-            &self.account,
-            Account {
-                credit,
-                funded,
-                ..account
-            },
-        );
-        AddFundsOutcome::Added { credit }
+    fn decide(&self, view: &mut View) -> Result<Credits, Refusal> {
+        let account = view
+            .get(&self.account)
+            .ok_or_else(|| Refusal::UnknownUser(self.user_id.clone()))?;
+        let balance = account.balance.supply(self.amount).ok_or_else(|| Refusal::Overflow {
+            user_id: self.user_id.clone(),
+            asked: self.amount,
+        })?;
+        let account = account.with(balance);
+        view.put(&self.account, account);
+        Ok(balance.left())
     }
 }

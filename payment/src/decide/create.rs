@@ -1,4 +1,3 @@
-use domain::Credits;
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
@@ -6,10 +5,9 @@ use engine::{
 
 use crate::record::Account;
 
-/// Opens an account without credit.
+/// Opens an account without credit. Its user's id must be new.
 #[derive(Debug)]
 pub(crate) struct Create {
-    /// Where the account will be. Its user's id must be new.
     pub(crate) account: Key<Account>,
 }
 
@@ -25,11 +23,6 @@ impl Command for Create {
     }
 
     fn decide(&self, view: &mut View) {
-        let account = Account {
-            credit: Credits::ZERO,
-            funded: Credits::ZERO,
-            serial: 0,
-        };
-        view.put(&self.account, account);
+        view.put(&self.account, Account::default());
     }
 }

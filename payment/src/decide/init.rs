@@ -6,17 +6,15 @@ use engine::{
 
 use crate::record::Account;
 
-/// Opens accounts, or sets existing ones to the given credit.
+/// Opens accounts, or sets existing ones to the given credit. What sagas have charged to them stays true.
 ///
-/// The outcome is the numbers of those that stay as they were: what sagas have charged to them, and the new credit, are too
-/// much to count together.
+/// The outcome is the numbers of those that stay as they were: what sagas have charged to them, and the new credit, are
+/// too much to count together.
 #[derive(Debug)]
 pub(crate) struct Init {
-    /// Where all the accounts live.
     pub(crate) partition: Partition,
     /// The accounts, with their numbers.
     pub(crate) accounts: Vec<(u32, Key<Account>)>,
-    /// What each user will be able to spend.
     pub(crate) credit: Credits,
 }
 
@@ -34,29 +32,12 @@ impl Command for Init {
     fn decide(&self, view: &mut View) -> Vec<u32> {
         let mut stay = Vec::new();
         for (number, key) in &self.accounts {
-            match self.set(view.get(key)) {
-                Some(account) => view.put(key, account),
+            let balance = view.get(key).map(|account| account.balance).unwrap_or_default();
+            match balance.reset(self.credit) {
+                Some(balance) => view.put(key, Account { balance }),
                 None => stay.push(*number),
             }
         }
         stay
-    }
-}
-
-impl Init {
-    /// The account as asked for. What sagas have charged stays true across the change.
-    fn set(&self, old: Option<&Account>) -> Option<Account> {
-        let (funded, serial) = match old {
-            None => (self.credit, 0),
-            Some(old) => (
-                old.funded.checked_sub(old.credit)?.checked_add(self.credit)?,
-                old.serial,
-            ),
-        };
-        Some(Account {
-            credit: self.credit,
-            funded,
-            serial,
-        })
     }
 }

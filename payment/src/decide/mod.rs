@@ -1,22 +1,9 @@
-//! What can happen to an account: one command a file, each with a pure decision function.
+//! What can happen to an account outside of a saga: one command a file, each with a pure decision function. What sagas do to
+//! it is decided by the [`ledger`].
 
 mod add_funds;
-mod charge;
 mod create;
 mod init;
 mod pay;
-mod refund;
-mod settle;
 
-#[cfg(test)]
-mod properties;
-
-pub(crate) use self::{
-    add_funds::{AddFunds, AddFundsOutcome},
-    charge::ChargeAccount,
-    create::Create,
-    init::Init,
-    pay::{Pay, PayOutcome},
-    refund::RefundAccount,
-    settle::SettleHold,
-};
+pub(crate) use self::{add_funds::AddFunds, create::Create, init::Init, pay::Pay};

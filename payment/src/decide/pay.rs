@@ -1,39 +1,22 @@
-use domain::Credits;
+use domain::{Credits, UserId};
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
 };
+use ledger::Balanced;
 
-use crate::record::Account;
+use crate::{problems::Refusal, record::Account};
 
-/// Takes from a user's credit, outside of any checkout.
+/// Takes from a user's credit, outside of any checkout. The outcome is what is left.
 #[derive(Debug)]
 pub(crate) struct Pay {
-    /// The user's account.
+    pub(crate) user_id: UserId,
     pub(crate) account: Key<Account>,
-    /// How much.
     pub(crate) amount: Credits,
 }
 
-/// What became of a [`Pay`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PayOutcome {
-    /// The amount is taken; `credit` is what is left.
-    Paid {
-        /// What the user can spend now.
-        credit: Credits,
-    },
-    /// There is no such user.
-    UnknownUser,
-    /// The user has less. Nothing changed.
-    InsufficientCredit {
-        /// What the user can spend.
-        credit: Credits,
-    },
-}
-
 impl Command for Pay {
-    type Outcome = PayOutcome;
+    type Outcome = Result<Credits, Refusal>;
 
     fn partition(&self) -> Partition {
         self.account.partition()
@@ -43,26 +26,20 @@ impl Command for Pay {
         touches.record(&self.account);
     }
 
-    fn decide(&self, view: &mut View) -> PayOutcome {
-        let Some(account) = view.get(&self.account).cloned() else {
-            return PayOutcome::UnknownUser;
-        };
-        // What can be spent was funded, so the second difference fails only where the first does.
-        let differences = (
-            account.credit.checked_sub(self.amount),
-            account.funded.checked_sub(self.amount),
-        );
-        let (Some(credit), Some(funded)) = differences else {
-            return PayOutcome::InsufficientCredit { credit: account.credit };
-        };
-        view.put(
-            &self.account,
-            Account {
-                credit,
-                funded,
-                ..account
-            },
-        );
-        PayOutcome::Paid { credit }
+    fn decide(&self, view: &mut View) -> Result<Credits, Refusal> {
+        let account = view
+            .get(&self.account)
+            .ok_or_else(|| Refusal::UnknownUser(self.user_id.clone()))?;
+        let balance = account
+            .balance
+            .withdraw(self.amount)
+            .ok_or_else(|| Refusal::InsufficientCredit {
+                user_id: self.user_id.clone(),
+                credit: account.balance.left(),
+                asked: self.amount,
+            })?;
+        let account = account.with(balance);
+        view.put(&self.account, account);
+        Ok(balance.left())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The number is not an amount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +14,25 @@ pub struct BadAmount;
 pub fn whole_number<T: FromStr>(text: &str) -> Option<T> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
     is_plain.then(|| text.parse().ok()).flatten()
+}
+
+/// What quantities and money have in common.
+pub trait Amount:
+    Copy + Ord + fmt::Debug + fmt::Display + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// Nothing.
+    const ZERO: Self;
+    /// The largest amount.
+    const MAX: Self;
+
+    /// The bare number.
+    fn get(self) -> i64;
+
+    /// The sum, if it is not too large.
+    fn checked_add(self, other: Self) -> Option<Self>;
+
+    /// The difference, if it is not below zero.
+    fn checked_sub(self, other: Self) -> Option<Self>;
 }
 
 macro_rules! amount {
@@ -35,16 +54,33 @@ macro_rules! amount {
                 self.0
             }
 
-            /// The sum, where it is not too large.
+            /// The sum, if it is not too large.
             #[must_use]
             pub fn checked_add(self, other: Self) -> Option<Self> {
                 self.0.checked_add(other.0).map(Self)
             }
 
-            /// The difference, where it is not below zero.
+            /// The difference, if it is not below zero.
             #[must_use]
             pub fn checked_sub(self, other: Self) -> Option<Self> {
                 self.0.checked_sub(other.0).filter(|difference| *difference >= 0).map(Self)
+            }
+        }
+
+        impl Amount for $name {
+            const ZERO: Self = Self::ZERO;
+            const MAX: Self = Self::MAX;
+
+            fn get(self) -> i64 {
+                self.0
+            }
+
+            fn checked_add(self, other: Self) -> Option<Self> {
+                self.checked_add(other)
+            }
+
+            fn checked_sub(self, other: Self) -> Option<Self> {
+                self.checked_sub(other)
             }
         }
 
@@ -94,7 +130,7 @@ amount! {
 }
 
 impl Credits {
-    /// The price of `quantity` pieces at `self` each, where it is not too large.
+    /// The price of `quantity` pieces at `self` each, if it is not too large.
     #[must_use]
     pub fn checked_times(self, quantity: Quantity) -> Option<Self> {
         self.0.checked_mul(quantity.0).map(Self)

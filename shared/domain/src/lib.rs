@@ -12,7 +12,7 @@ mod service_name;
 mod timestamp;
 
 pub use self::{
-    amounts::{BadAmount, Credits, Quantity, whole_number},
+    amounts::{Amount, BadAmount, Credits, Quantity, whole_number},
     backoff::Backoff,
     correlation::{CORRELATION_HEADER, CorrelationId},
     ids::{BadId, BadSagaId, ID_PATTERN, ItemId, MAX_ID_LENGTH, OrderId, SagaId, UserId},

@@ -28,6 +28,12 @@ pub const ALIVE_PATH: &str = "/internal/alive";
 /// The header that carries a request's [`Budget`].
 pub const BUDGET_HEADER: &str = "X-Budget-Ms";
 
+/// The header in which order tells its terms with every request to a participant.
+pub const TERMS_HEADER: &str = "holdfast-terms";
+
+/// Counts requests that were refused because order's terms are others.
+pub const TERMS_MISMATCHES: &str = "holdfast_terms_mismatch_total";
+
 /// How long a participant may take over each call of a request, in whole milliseconds.
 ///
 /// It is shorter than the time for which the driver waits: a call that takes too long is still answered, as failed.

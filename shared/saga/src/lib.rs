@@ -11,24 +11,20 @@
 
 pub mod client;
 mod envelope;
-mod fingerprint;
 mod lines;
 mod problems;
 mod requests;
 pub mod server;
-mod terms;
 
 pub use self::{
     envelope::{
         ALIVE_PATH, BUDGET_HEADER, BadBudget, Budget, Call, MAX_CALL_BYTES, MAX_CALLS, MAX_REPLY_BYTES,
-        MAX_REQUEST_BYTES, Numbered, Reply,
+        MAX_REQUEST_BYTES, Numbered, Reply, TERMS_HEADER, TERMS_MISMATCHES,
     },
-    fingerprint::{Fingerprint, SAGA_MISMATCHES},
     lines::{BadLine, ReplyLines},
     problems::{INSUFFICIENT_CREDIT, OUT_OF_STOCK, UNKNOWN_ITEM, UNKNOWN_USER},
     requests::{
         Charge, ChargeAnswer, Line, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Request, Reserve,
-        ReserveAnswer, SettleCharge, SettlePieces, Settled,
+        ReserveAnswer, SAGA_MISMATCHES, SettleCharge, SettlePieces, Settled,
     },
-    terms::{BadTerms, TERMS_HEADER, TERMS_MISMATCHES, Terms},
 };

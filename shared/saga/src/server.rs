@@ -9,6 +9,7 @@ use futures::{
     FutureExt, Stream, StreamExt,
     stream::{self, FuturesUnordered},
 };
+use ledger::Terms;
 use metrics::{Counter, counter};
 use poem::{
     Body, Response, Route, RouteMethod,
@@ -26,7 +27,7 @@ use web::{OVERLOADED, Problem};
 
 use crate::{
     ALIVE_PATH, BUDGET_HEADER, Budget, Call, MAX_CALLS, MAX_REQUEST_BYTES, Numbered, Reply, Request, TERMS_HEADER,
-    TERMS_MISMATCHES, Terms, lines::write_line,
+    TERMS_MISMATCHES, lines::write_line,
 };
 
 /// How many requests are served at once, of all kinds together. Each holds [`MAX_REQUEST_BYTES`] at most.

@@ -1,36 +1,22 @@
-use domain::Quantity;
+use domain::{ItemId, Quantity};
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
 };
+use ledger::Balanced;
 
-use crate::record::Item;
+use crate::{problems::Refusal, record::Item};
 
-/// Puts pieces into the stock.
+/// Puts pieces into the stock. The outcome is how many there are then.
 #[derive(Debug)]
 pub(crate) struct Add {
-    /// The item.
+    pub(crate) item_id: ItemId,
     pub(crate) item: Key<Item>,
-    /// How many pieces.
     pub(crate) amount: Quantity,
 }
 
-/// What became of an [`Add`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AddOutcome {
-    /// The pieces are in; `stock` is the new number.
-    Added {
-        /// How many pieces there are now.
-        stock: Quantity,
-    },
-    /// There is no such item.
-    UnknownItem,
-    /// All pieces that ever came in would be too many to count. Nothing changed.
-    Overflow,
-}
-
 impl Command for Add {
-    type Outcome = AddOutcome;
+    type Outcome = Result<Quantity, Refusal>;
 
     fn partition(&self) -> Partition {
         self.item.partition()
@@ -40,25 +26,16 @@ impl Command for Add {
         touches.record(&self.item);
     }
 
-    fn decide(&self, view: &mut View) -> AddOutcome {
-        let Some(item) = view.get(&self.item).cloned() else {
-            return AddOutcome::UnknownItem;
-        };
-        let sums = (
-            item.stock.checked_add(self.amount),
-            item.supplied.checked_add(self.amount),
-        );
-        let (Some(stock), Some(supplied)) = sums else {
-            return AddOutcome::Overflow;
-        };
-        view.put(
-            &self.item,
-            Item {
-                stock,
-                supplied,
-                ..item
-            },
-        );
-        AddOutcome::Added { stock }
+    fn decide(&self, view: &mut View) -> Result<Quantity, Refusal> {
+        let item = view
+            .get(&self.item)
+            .ok_or_else(|| Refusal::UnknownItem(self.item_id.clone()))?;
+        let balance = item.balance.supply(self.amount).ok_or_else(|| Refusal::Overflow {
+            item_id: self.item_id.clone(),
+            asked: self.amount,
+        })?;
+        let item = item.with(balance);
+        view.put(&self.item, item);
+        Ok(balance.left())
     }
 }

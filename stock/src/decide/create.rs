@@ -1,17 +1,16 @@
-use domain::{Credits, Quantity};
+use domain::Credits;
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
 };
+use ledger::Balance;
 
 use crate::record::Item;
 
-/// Creates an item without pieces.
+/// Creates an item without pieces. Its id must be new.
 #[derive(Debug)]
 pub(crate) struct Create {
-    /// Where the item will be. Its id must be new.
     pub(crate) item: Key<Item>,
-    /// The price of one piece.
     pub(crate) price: Credits,
 }
 
@@ -28,10 +27,8 @@ impl Command for Create {
 
     fn decide(&self, view: &mut View) {
         let item = Item {
-            stock: Quantity::ZERO,
             price: self.price,
-            supplied: Quantity::ZERO,
-            serial: 0,
+            balance: Balance::default(),
         };
         view.put(&self.item, item);
     }

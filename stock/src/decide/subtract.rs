@@ -1,39 +1,22 @@
-use domain::Quantity;
+use domain::{ItemId, Quantity};
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
 };
+use ledger::Balanced;
 
-use crate::record::Item;
+use crate::{problems::Refusal, record::Item};
 
-/// Takes pieces out of the stock, outside of any checkout.
+/// Takes pieces out of the stock, outside of any checkout. The outcome is how many there are then.
 #[derive(Debug)]
 pub(crate) struct Subtract {
-    /// The item.
+    pub(crate) item_id: ItemId,
     pub(crate) item: Key<Item>,
-    /// How many pieces.
     pub(crate) amount: Quantity,
 }
 
-/// What became of a [`Subtract`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SubtractOutcome {
-    /// The pieces are out; `stock` is the new number.
-    Subtracted {
-        /// How many pieces there are now.
-        stock: Quantity,
-    },
-    /// There is no such item.
-    UnknownItem,
-    /// There are fewer pieces. Nothing changed.
-    OutOfStock {
-        /// How many pieces there are.
-        left: Quantity,
-    },
-}
-
 impl Command for Subtract {
-    type Outcome = SubtractOutcome;
+    type Outcome = Result<Quantity, Refusal>;
 
     fn partition(&self) -> Partition {
         self.item.partition()
@@ -43,26 +26,17 @@ impl Command for Subtract {
         touches.record(&self.item);
     }
 
-    fn decide(&self, view: &mut View) -> SubtractOutcome {
-        let Some(item) = view.get(&self.item).cloned() else {
-            return SubtractOutcome::UnknownItem;
-        };
-        // What is in stock was supplied, so the second difference fails only where the first does.
-        let differences = (
-            item.stock.checked_sub(self.amount),
-            item.supplied.checked_sub(self.amount),
-        );
-        let (Some(stock), Some(supplied)) = differences else {
-            return SubtractOutcome::OutOfStock { left: item.stock };
-        };
-        view.put(
-            &self.item,
-            Item {
-                stock,
-                supplied,
-                ..item
-            },
-        );
-        SubtractOutcome::Subtracted { stock }
+    fn decide(&self, view: &mut View) -> Result<Quantity, Refusal> {
+        let item = view
+            .get(&self.item)
+            .ok_or_else(|| Refusal::UnknownItem(self.item_id.clone()))?;
+        let balance = item.balance.withdraw(self.amount).ok_or_else(|| Refusal::OutOfStock {
+            item_id: self.item_id.clone(),
+            left: item.balance.left(),
+            asked: self.amount,
+        })?;
+        let item = item.with(balance);
+        view.put(&self.item, item);
+        Ok(balance.left())
     }
 }

@@ -2,7 +2,8 @@
 //! set back, and what it costs to audit them.
 
 use domain::{Credits, Timestamp, UserId};
-use saga::{Fingerprint, Line};
+use ledger::Fingerprint;
+use saga::Line;
 use serde_json::{Value, json};
 use tests::{Audit, Deployment, RedisServer, Service, Setup, eventually, let_an_hour_pass};
 
@@ -216,5 +217,5 @@ pub(crate) fn fingerprint(user: &str, lines: &[(&str, u32)], total: u32) -> Fing
         })
         .collect();
     let user: UserId = user.parse().expect("a user's id");
-    Fingerprint::of(&user, &lines, Credits::from(total))
+    Fingerprint::new(&user, Line::pieces(&lines), Credits::from(total))
 }

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use domain::Timestamp;
 use futures::future::join_all;
+use ledger::Terms;
 use reqwest::Method;
-use saga::Terms;
 use serde_json::{Value, json};
 use tests::{Audit, Client, Deployment, Fault, Proxy, Service, Setup, binary, unused_address};
 

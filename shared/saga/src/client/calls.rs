@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use domain::CorrelationId;
 use futures::{FutureExt, future::BoxFuture};
+use ledger::Terms;
 use reqwest::{
     Client, RequestBuilder, Response,
     header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, InvalidHeaderValue},
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     ALIVE_PATH, BUDGET_HEADER, BadLine, Budget, Call, MAX_CALL_BYTES, MAX_CALLS, MAX_REQUEST_BYTES, Reply, ReplyLines,
-    Request, TERMS_HEADER, Terms,
+    Request, TERMS_HEADER,
 };
 
 /// What one call gives: an answer, or no answer, in which case it may or may not have happened.

@@ -34,3 +34,13 @@ pub struct Line {
 /// The answer to [`SettlePieces`] and [`SettleCharge`]: the saga's holds are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled;
+
+impl Line {
+    /// Some lines, as a [`Fingerprint`](ledger::Fingerprint) takes them.
+    pub fn pieces(lines: &[Self]) -> impl Iterator<Item = (&ItemId, Quantity)> {
+        lines.iter().map(|line| (&line.item_id, line.quantity))
+    }
+}
+
+/// Counts sagas whose name holds something else at a participant (label `at`), as after order's store lost writes.
+pub const SAGA_MISMATCHES: &str = "holdfast_saga_mismatch_total";

@@ -1,12 +1,12 @@
 //! What the driver asks of payment.
 
 use domain::{Credits, SagaId, Timestamp, UserId};
+use ledger::Fingerprint;
+#[cfg(doc)]
+use ledger::Terms;
 use serde::{Deserialize, Serialize};
 
 use super::{Request, Settled};
-use crate::Fingerprint;
-#[cfg(doc)]
-use crate::Terms;
 
 /// Asks payment to take a saga's total from the user's credit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

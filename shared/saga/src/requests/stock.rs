@@ -1,12 +1,12 @@
 //! What the driver asks of stock.
 
 use domain::{Credits, ItemId, Quantity, SagaId, Timestamp};
+use ledger::Fingerprint;
+#[cfg(doc)]
+use ledger::Terms;
 use serde::{Deserialize, Serialize};
 
 use super::{Line, Request, Settled};
-use crate::Fingerprint;
-#[cfg(doc)]
-use crate::Terms;
 
 /// Asks stock to hold all lines of a saga, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::Audit;
 
-use super::exhibit::{Exhibit, finds};
+use super::fixture::{Fixture, finds};
 
 fn add(record: &mut Value, field: &str, amount: i64) {
     record[field] = json!(record[field].as_i64().expect("a number") + amount);
@@ -11,43 +11,43 @@ fn add(record: &mut Value, field: &str, amount: i64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counters_that_do_not_add_up_are_named() {
-    let exhibit = Exhibit::build().await;
-    let (stock, payment, item, account) = (exhibit.stock(), exhibit.payment(), &exhibit.item, &exhibit.account);
-    let before = Audit::of(&exhibit.deployment).await;
+    let fixture = Fixture::build().await;
+    let (stock, payment, item, account) = (fixture.stock(), fixture.payment(), &fixture.item, &fixture.account);
+    let before = Audit::of(&fixture.deployment).await;
     finds(&before, &[], "nothing is damaged");
     assert_eq!((before.orders, before.paid, before.in_flight), (5, 2, 2));
     assert_eq!((before.stock_holds, before.payment_holds), (3, 1));
 
     let off = [("unbalanced", item.as_str())];
-    for (field, amount) in [("stock", 1), ("stock", -1), ("supplied", 1), ("supplied", -1)] {
-        let edit = |record: &mut Value| add(record, field, amount);
-        exhibit.edited(field, stock, item, edit, &off).await;
+    for (field, amount) in [("left", 1), ("left", -1), ("supplied", 1), ("supplied", -1)] {
+        let edit = |record: &mut Value| add(&mut record["balance"], field, amount);
+        fixture.edited(field, stock, item, edit, &off).await;
     }
     let off = [("unbalanced", account.as_str())];
-    for field in ["credit", "funded"] {
-        let edit = |record: &mut Value| add(record, field, 1);
-        exhibit.edited(field, payment, account, edit, &off).await;
+    for field in ["left", "supplied"] {
+        let edit = |record: &mut Value| add(&mut record["balance"], field, 1);
+        fixture.edited(field, payment, account, edit, &off).await;
     }
-    let edit = |record: &mut Value| record["stock"] = json!(-1);
-    exhibit
+    let edit = |record: &mut Value| record["balance"]["left"] = json!(-1);
+    fixture
         .edited("a negative stock", stock, item, edit, &[("unreadable", item)])
         .await;
-    exhibit.is_whole().await;
+    fixture.is_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn holds_that_are_not_their_sagas_are_named() {
-    let exhibit = Exhibit::build().await;
-    let (stock, payment, item, account) = (exhibit.stock(), exhibit.payment(), &exhibit.item, &exhibit.account);
-    let (held, charged) = (&exhibit.paid.held, &exhibit.paid.charged);
-    let (under_way, refused) = (&exhibit.under_way.held, &exhibit.rejected.held);
+    let fixture = Fixture::build().await;
+    let (stock, payment, item, account) = (fixture.stock(), fixture.payment(), &fixture.item, &fixture.account);
+    let (held, charged) = (&fixture.paid.held, &fixture.paid.charged);
+    let (under_way, refused) = (&fixture.under_way.held, &fixture.rejected.held);
 
     let missing = [("paid-without-hold", held.as_str())];
-    exhibit
+    fixture
         .damaged("a paid saga's hold deleted", stock, held, &["DEL", held], &missing)
         .await;
     let missing = [("paid-without-hold", charged.as_str())];
-    exhibit
+    fixture
         .damaged(
             "a paid saga's charge deleted",
             payment,
@@ -57,7 +57,7 @@ async fn holds_that_are_not_their_sagas_are_named() {
         )
         .await;
     let off = [("unbalanced", item.as_str())];
-    exhibit
+    fixture
         .damaged(
             "a hold of a saga under way deleted",
             stock,
@@ -67,34 +67,34 @@ async fn holds_that_are_not_their_sagas_are_named() {
         )
         .await;
 
-    let edit = |hold: &mut Value| hold["held"]["quantity"] = json!(6);
+    let edit = |hold: &mut Value| hold["held"]["amount"] = json!(6);
     let off = [("wrong-amount", held.as_str()), ("unbalanced", item)];
-    exhibit.edited("a hold of more pieces", stock, held, edit, &off).await;
-    let edit = |hold: &mut Value| hold["charged"]["amount"] = json!(5);
+    fixture.edited("a hold of more pieces", stock, held, edit, &off).await;
+    let edit = |hold: &mut Value| hold["held"]["amount"] = json!(5);
     let off = [("wrong-amount", charged.as_str()), ("unbalanced", account)];
-    exhibit.edited("a charge of less", payment, charged, edit, &off).await;
-    let edit = |hold: &mut Value| *hold = json!({"released": {}});
+    fixture.edited("a charge of less", payment, charged, edit, &off).await;
+    let edit = |hold: &mut Value| *hold = json!({"undone": {}});
     let off = [
         ("paid-but-undone", held.as_str()),
         ("never-expires", held),
         ("unbalanced", item),
     ];
-    exhibit
+    fixture
         .edited("a paid saga's hold released", stock, held, edit, &off)
         .await;
 
     let for_ever = [("never-expires", refused.as_str())];
-    exhibit
+    fixture
         .damaged("a tombstone for ever", stock, refused, &["PERSIST", refused], &for_ever)
         .await;
-    exhibit.is_whole().await;
+    fixture.is_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_that_say_something_else_than_their_holds_are_named() {
-    let exhibit = Exhibit::build().await;
-    let (orders, item, account) = (exhibit.orders(), &exhibit.item, &exhibit.account);
-    let (settled, paid, rejected) = (&exhibit.settled.order, &exhibit.paid, &exhibit.rejected);
+    let fixture = Fixture::build().await;
+    let (orders, item, account) = (fixture.orders(), &fixture.item, &fixture.account);
+    let (settled, paid, rejected) = (&fixture.settled.order, &fixture.paid, &fixture.rejected);
     let unbalanced = [("unbalanced", item.as_str()), ("unbalanced", account)];
     let entry = paid.entry();
     let orphans = [
@@ -103,7 +103,7 @@ async fn orders_that_say_something_else_than_their_holds_are_named() {
         ("orphan-entry", &entry),
     ];
 
-    exhibit
+    fixture
         .damaged(
             "a settled order deleted",
             orders,
@@ -112,7 +112,7 @@ async fn orders_that_say_something_else_than_their_holds_are_named() {
             &unbalanced,
         )
         .await;
-    exhibit
+    fixture
         .damaged(
             "a paid order deleted",
             orders,
@@ -122,34 +122,34 @@ async fn orders_that_say_something_else_than_their_holds_are_named() {
         )
         .await;
     let edit = |order: &mut Value| order["status"] = json!({"open": {}});
-    exhibit
+    fixture
         .edited("a paid order opened again", orders, &paid.order, edit, &orphans)
         .await;
     let pay = |order: &mut Value| order["status"] = json!("paid");
-    exhibit
-        .edited("an order paid by hand", orders, &exhibit.open.order, pay, &unbalanced)
+    fixture
+        .edited("an order paid by hand", orders, &fixture.open.order, pay, &unbalanced)
         .await;
     let off = [("paid-but-undone", rejected.held.as_str()), ("unbalanced", account)];
-    exhibit
+    fixture
         .edited("a rejected order paid by hand", orders, &rejected.order, pay, &off)
         .await;
     let edit = |order: &mut Value| order["total"] = json!(1);
     let off = [("unbalanced", account.as_str())];
-    exhibit
+    fixture
         .edited("a settled order's total changed", orders, settled, edit, &off)
         .await;
-    exhibit.is_whole().await;
+    fixture.is_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_is_off_is_named() {
-    let exhibit = Exhibit::build().await;
-    let orders = exhibit.orders();
-    let (paid, under_way) = (&exhibit.paid, &exhibit.under_way);
+    let fixture = Fixture::build().await;
+    let orders = fixture.orders();
+    let (paid, under_way) = (&fixture.paid, &fixture.under_way);
 
     let (index, saga) = (&under_way.index, &under_way.saga);
     let unlisted = [("unlisted", under_way.order.as_str())];
-    exhibit
+    fixture
         .damaged(
             "a saga under way taken off",
             orders,
@@ -161,7 +161,7 @@ async fn an_index_that_is_off_is_named() {
 
     let (index, saga) = (&paid.index, &paid.saga);
     let mut never_settled = vec![("never-settled", paid.held.as_str()), ("never-settled", &paid.charged)];
-    exhibit
+    fixture
         .damaged(
             "a paid saga taken off",
             orders,
@@ -174,7 +174,7 @@ async fn an_index_that_is_off_is_named() {
     if under_way.index == *index {
         never_settled.extend(unlisted);
     }
-    exhibit
+    fixture
         .damaged(
             "an index of another type",
             orders,
@@ -187,7 +187,7 @@ async fn an_index_that_is_off_is_named() {
     let entry = format!("{saga}7");
     let orphan = format!("{index} {entry}");
     let insert = ["ZADD", index, "9999999999999", &entry];
-    exhibit
+    fixture
         .damaged(
             "an entry without a saga",
             orders,
@@ -198,7 +198,7 @@ async fn an_index_that_is_off_is_named() {
         .await;
     let nonsense = format!("{index} no saga");
     let insert = ["ZADD", index, "1", "no saga"];
-    exhibit
+    fixture
         .damaged(
             "an entry that is no saga",
             orders,
@@ -209,7 +209,7 @@ async fn an_index_that_is_off_is_named() {
         .await;
     let overdue = paid.entry();
     let insert = ["ZADD", index, "-1", saga];
-    exhibit
+    fixture
         .damaged(
             "a saga that was never settled",
             orders,
@@ -219,18 +219,18 @@ async fn an_index_that_is_off_is_named() {
         )
         .await;
 
-    let late = Audit::with(&exhibit.deployment, &["--overdue-after", "0"]).await;
+    let late = Audit::with(&fixture.deployment, &["--overdue-after", "0"]).await;
     finds(&late, &[("overdue", &under_way.entry())], "a saga that nobody drives");
-    exhibit.is_whole().await;
+    fixture.is_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_are_no_records_or_will_not_stay_are_named() {
-    let exhibit = Exhibit::build().await;
-    let (orders, stock, payment) = (exhibit.orders(), exhibit.stock(), exhibit.payment());
-    let (item, under_way) = (&exhibit.item, &exhibit.under_way.held);
+    let fixture = Fixture::build().await;
+    let (orders, stock, payment) = (fixture.orders(), fixture.stock(), fixture.payment());
+    let (item, under_way) = (&fixture.item, &fixture.under_way.held);
 
-    exhibit
+    fixture
         .damaged(
             "half a record",
             stock,
@@ -240,7 +240,7 @@ async fn keys_that_are_no_records_or_will_not_stay_are_named() {
         )
         .await;
     let stranger = [("unknown-key", "catalogue")];
-    exhibit
+    fixture
         .damaged(
             "a stranger's key",
             stock,
@@ -252,7 +252,7 @@ async fn keys_that_are_no_records_or_will_not_stay_are_named() {
     let id = &item[item.rfind(':').expect("an id")..];
     let elsewhere = format!("item:{{zz}}{id}");
     let misplaced = [("misplaced", elsewhere.as_str())];
-    exhibit
+    fixture
         .damaged(
             "an item under another tag",
             stock,
@@ -263,20 +263,20 @@ async fn keys_that_are_no_records_or_will_not_stay_are_named() {
         .await;
     let on_nothing = [
         ("hold-on-nothing", item.as_str()),
-        ("hold-on-nothing", &exhibit.paid.held),
+        ("hold-on-nothing", &fixture.paid.held),
         ("hold-on-nothing", under_way),
     ];
-    exhibit
+    fixture
         .damaged("an item deleted", stock, item, &["DEL", item], &on_nothing)
         .await;
     for (redis, record) in [
         (stock, item),
-        (payment, &exhibit.account),
-        (orders, &exhibit.open.order),
+        (payment, &fixture.account),
+        (orders, &fixture.open.order),
         (stock, under_way),
     ] {
         let expires = [("would-expire", record.as_str())];
-        exhibit
+        fixture
             .damaged(
                 "a record that would expire",
                 redis,
@@ -286,5 +286,5 @@ async fn keys_that_are_no_records_or_will_not_stay_are_named() {
             )
             .await;
     }
-    exhibit.is_whole().await;
+    fixture.is_whole().await;
 }

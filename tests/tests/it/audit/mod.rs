@@ -1,7 +1,7 @@
 //! The auditor: it finds every kind of damage that somebody makes by hand, and none where there is none.
 
 mod damage;
-mod exhibit;
+mod fixture;
 
 use tests::{Audit, Deployment, Setup, Shop, eventually, let_an_hour_pass};
 

@@ -24,12 +24,6 @@ use std::{ops::RangeInclusive, time::Duration};
 use clap::Args;
 use domain::Timestamp;
 
-/// The header in which order tells its terms with every request to a participant.
-pub const TERMS_HEADER: &str = "holdfast-terms";
-
-/// Counts requests that were refused because order's terms are others.
-pub const TERMS_MISMATCHES: &str = "holdfast_terms_mismatch_total";
-
 /// How long words count and records stay. The same for order, stock and payment; each request is checked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Terms {

@@ -1,29 +1,28 @@
 use std::ops::RangeInclusive;
 
-use domain::Timestamp;
+use domain::{Amount, Timestamp};
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
 };
-use saga::{Settled, Terms};
 
-use crate::record::Hold;
+use crate::{Hold, Terms};
 
 /// Forgets what a saga holds in one partition that has been paid for long enough.
 #[derive(Debug)]
-pub(crate) struct SettleHolds {
+pub struct Settle<A> {
     /// Where all the holds live.
-    pub(crate) partition: Partition,
-    /// How long words count and records stay.
-    pub(crate) terms: Terms,
+    pub partition: Partition,
+    /// For how long requests count and records stay.
+    pub terms: Terms,
     /// When it was paid.
-    pub(crate) paid_since: Timestamp,
+    pub paid_since: Timestamp,
     /// The saga's holds.
-    pub(crate) holds: Vec<Key<Hold>>,
+    pub holds: Vec<Key<Hold<A>>>,
 }
 
-impl Command for SettleHolds {
-    type Outcome = Settled;
+impl<A: Amount> Command for Settle<A> {
+    type Outcome = ();
 
     /// What is gone stays gone.
     const REPEATABLE: bool = true;
@@ -40,8 +39,7 @@ impl Command for SettleHolds {
         self.terms.settle(self.paid_since)
     }
 
-    fn decide(&self, view: &mut View) -> Settled {
+    fn decide(&self, view: &mut View) {
         self.holds.iter().for_each(|hold| view.remove(hold));
-        Settled
     }
 }

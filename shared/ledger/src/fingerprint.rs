@@ -1,12 +1,7 @@
 use std::collections::BTreeMap;
 
-use domain::{Credits, UserId};
+use domain::{Credits, ItemId, Quantity, UserId};
 use serde::{Deserialize, Serialize};
-
-use crate::Line;
-
-/// Counts sagas whose name holds something else at a participant (label `at`), as after order's store lost writes.
-pub const SAGA_MISMATCHES: &str = "holdfast_saga_mismatch_total";
 
 /// What a saga is about, in short: who pays, how many pieces of which items, and how much for them together.
 ///
@@ -21,13 +16,14 @@ pub const SAGA_MISMATCHES: &str = "holdfast_saga_mismatch_total";
 pub struct Fingerprint(u32);
 
 impl Fingerprint {
-    /// The fingerprint of these contents. Several lines of one item count as their sum, in any order.
+    /// The fingerprint of these contents: who pays, what for, and how much. Several lines of one item count as their sum,
+    /// in any order.
     #[must_use]
-    pub fn of(user_id: &UserId, lines: &[Line], total: Credits) -> Self {
+    pub fn new<'a>(user_id: &UserId, lines: impl IntoIterator<Item = (&'a ItemId, Quantity)>, total: Credits) -> Self {
         let mut pieces: BTreeMap<&str, i64> = BTreeMap::new();
-        for line in lines {
-            let sum = pieces.entry(line.item_id.as_str()).or_default();
-            *sum = sum.wrapping_add(line.quantity.get());
+        for (item_id, quantity) in lines {
+            let sum = pieces.entry(item_id.as_str()).or_default();
+            *sum = sum.wrapping_add(quantity.get());
         }
         let mut hash = Fnv::default();
         hash.add(user_id.as_str(), total.get());
@@ -60,32 +56,32 @@ impl Fnv {
 
 #[cfg(test)]
 mod tests {
-    use domain::{ItemId, Quantity};
-
     use super::*;
+
+    fn fingerprint(user: u32, lines: &[(u32, u32)], total: u32) -> Fingerprint {
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|(item, quantity)| (ItemId::numbered(*item), Quantity::from(*quantity)))
+            .collect();
+        let lines = lines.iter().map(|(item_id, quantity)| (item_id, *quantity));
+        Fingerprint::new(&UserId::numbered(user), lines, Credits::from(total))
+    }
 
     #[test]
     fn a_fingerprint_tells_what_a_saga_is_about_and_not_how_its_lines_are_written() {
-        let line = |item: u32, quantity: u32| Line {
-            item_id: ItemId::numbered(item),
-            quantity: Quantity::from(quantity),
-        };
-        let of = |user: u32, lines: &[Line], total: u32| {
-            Fingerprint::of(&UserId::numbered(user), lines, Credits::from(total))
-        };
-        let first = of(1, &[line(1, 2), line(2, 3)], 9);
-        assert_eq!(first, of(1, &[line(2, 3), line(1, 1), line(1, 1)], 9));
+        let first = fingerprint(1, &[(1, 2), (2, 3)], 9);
+        assert_eq!(first, fingerprint(1, &[(2, 3), (1, 1), (1, 1)], 9));
         let others = [
-            of(2, &[line(1, 2), line(2, 3)], 9),
-            of(1, &[line(1, 3), line(2, 2)], 9),
-            of(1, &[line(1, 2), line(3, 3)], 9),
-            of(1, &[line(1, 2)], 9),
-            of(1, &[line(1, 2), line(2, 3)], 8),
+            fingerprint(2, &[(1, 2), (2, 3)], 9),
+            fingerprint(1, &[(1, 3), (2, 2)], 9),
+            fingerprint(1, &[(1, 2), (3, 3)], 9),
+            fingerprint(1, &[(1, 2)], 9),
+            fingerprint(1, &[(1, 2), (2, 3)], 8),
         ];
         assert!(others.iter().all(|other| *other != first), "{others:?}");
         // It is kept in records, so no build may change it.
         assert_eq!(
-            serde_json::to_string(&of(1, &[line(1, 2)], 9)).ok().as_deref(),
+            serde_json::to_string(&fingerprint(1, &[(1, 2)], 9)).ok().as_deref(),
             Some("1056814")
         );
     }

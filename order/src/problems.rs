@@ -1,4 +1,4 @@
-//! What order may refuse, in its answers' words.
+//! What order may refuse, and how its answers say so. Statuses stand here and nowhere else in order.
 
 use domain::{ItemId, OrderId};
 use engine::EngineError;
@@ -8,11 +8,7 @@ use web::{
     UNAVAILABLE, catalogue,
 };
 
-use crate::{
-    Checkout,
-    decide::AddItemOutcome,
-    record::{MAX_LINES, Rejection},
-};
+use crate::record::{MAX_LINES, Rejection};
 
 const UNKNOWN_ORDER: ProblemKind = ProblemKind::new("unknown-order", 404, "There is no such order.");
 const ALREADY_PAID: ProblemKind = ProblemKind::new("already-paid", 409, "The order is paid and takes no more lines.");
@@ -39,7 +35,7 @@ const SET_BACK: ProblemKind = ProblemKind::new(
 );
 const UNDECIDED: ProblemKind = ProblemKind::passing("undecided", 503, "The checkout is not decided yet.", 1);
 /// Some orders could not be set back.
-pub(super) const ORDERS_BUSY: ProblemKind = ProblemKind::new("orders-busy", 409, "Some orders are being checked out.");
+pub(crate) const ORDERS_BUSY: ProblemKind = ProblemKind::new("orders-busy", 409, "Some orders are being checked out.");
 
 /// Beginning a checkout twice charges once.
 const BEGIN_UNKNOWN: ProblemKind = OUTCOME_UNKNOWN.safe_to_repeat();
@@ -80,65 +76,81 @@ catalogue! {
     BatchInitProblems: MALFORMED, OVERFLOW, ORDERS_BUSY, STORE_FULL, OUTCOME_UNKNOWN, PARTLY_DONE, PARTLY_BROKEN;
 }
 
+/// Why order refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// There is no such order.
+    UnknownOrder(OrderId),
+    /// Stock knows no such item.
+    UnknownItem(ItemId),
+    /// Stock did not tell the item's price.
+    NoPrice(ItemId),
+    /// The order is settled and takes no lines.
+    AlreadyPaid(OrderId),
+    /// The order takes no lines while its checkout is under way.
+    BeingCheckedOut(OrderId),
+    /// The order has [`MAX_LINES`] lines.
+    TooManyLines,
+    /// The order's total, or its pieces of one item, would be too many to count.
+    Overflow(OrderId),
+    /// A store is nearly full, so no checkout is begun.
+    NoRoom,
+    /// The order has no lines to check out.
+    Empty(OrderId),
+    /// As many checkouts are under way as may be. Nothing was begun.
+    Busy,
+    /// The checkout was rejected; nothing is held.
+    Rejected(OrderId, Rejection),
+    /// The checkout was rejected, and somebody has set the order back since; why it was rejected is not recorded.
+    SetBack(OrderId),
+    /// The checkout is not decided yet. Asking again is safe and waits for the same saga.
+    Undecided(OrderId),
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::UnknownOrder(order_id) => Self::new(&UNKNOWN_ORDER, format!("there is no order {order_id}")),
+            Refusal::UnknownItem(item_id) => Self::new(&UNKNOWN_ITEM, format!("there is no item {item_id}")),
+            Refusal::NoPrice(item_id) => Self::new(
+                &UNAVAILABLE,
+                format!("stock did not tell the price of item {item_id}; the order is as it was"),
+            ),
+            Refusal::AlreadyPaid(order_id) => Self::new(&ALREADY_PAID, format!("order {order_id} is paid")),
+            Refusal::BeingCheckedOut(order_id) => Self::new(
+                &BEING_CHECKED_OUT,
+                format!("order {order_id} takes lines again if its checkout is rejected"),
+            ),
+            Refusal::TooManyLines => Self::new(&TOO_MANY_LINES, format!("an order has at most {MAX_LINES} lines")),
+            Refusal::Overflow(order_id) => Self::new(
+                &OVERFLOW,
+                format!("order {order_id} would cost more, or hold more pieces of the item, than can be counted"),
+            ),
+            Refusal::NoRoom => EngineError::StoreFull.into(),
+            Refusal::Empty(order_id) => Self::new(&EMPTY_ORDER, format!("add a line to order {order_id} first")),
+            Refusal::Busy => Self::new(&OVERLOADED, "as many checkouts are under way as may be at once"),
+            Refusal::Rejected(order_id, rejection) => rejected(&order_id, &rejection),
+            Refusal::SetBack(order_id) => Self::new(
+                &SET_BACK,
+                format!(
+                    "the checkout of order {order_id} was rejected, and the order has been set back since; look at it before you check it out"
+                ),
+            ),
+            Refusal::Undecided(order_id) => Self::new(
+                &UNDECIDED,
+                format!("the checkout of order {order_id} goes on by itself; ask again to hear how it ended"),
+            ),
+        }
+    }
+}
+
 /// A checkout that the engine could not begin, or did and cannot tell.
-pub(super) fn checkout_failed(error: EngineError) -> Problem {
+pub(crate) fn checkout_failed(error: EngineError) -> Problem {
     let problem = Problem::from(error);
     if problem.kind == &OUTCOME_UNKNOWN {
         Problem::new(&BEGIN_UNKNOWN, "ask again; an order is charged once")
     } else {
         problem
-    }
-}
-
-pub(super) fn unknown_order(order_id: &OrderId) -> Problem {
-    Problem::new(&UNKNOWN_ORDER, format!("there is no order {order_id}"))
-}
-
-pub(super) fn unknown_item(item_id: &ItemId) -> Problem {
-    Problem::new(&UNKNOWN_ITEM, format!("there is no item {item_id}"))
-}
-
-pub(super) fn no_price(item_id: &ItemId) -> Problem {
-    Problem::new(
-        &UNAVAILABLE,
-        format!("stock did not tell the price of item {item_id}; the order is as it was"),
-    )
-}
-
-pub(super) fn added_problem(order_id: &OrderId, outcome: AddItemOutcome) -> Problem {
-    match outcome {
-        AddItemOutcome::UnknownOrder => unknown_order(order_id),
-        AddItemOutcome::AlreadyPaid => Problem::new(&ALREADY_PAID, format!("order {order_id} is paid")),
-        AddItemOutcome::BeingCheckedOut => Problem::new(
-            &BEING_CHECKED_OUT,
-            format!("order {order_id} takes lines again if its checkout is rejected"),
-        ),
-        AddItemOutcome::TooManyLines => {
-            Problem::new(&TOO_MANY_LINES, format!("an order has at most {MAX_LINES} lines"))
-        }
-        AddItemOutcome::Overflow | AddItemOutcome::Added { .. } => Problem::new(
-            &OVERFLOW,
-            format!("order {order_id} would cost more, or hold more pieces of the item, than can be counted"),
-        ),
-    }
-}
-
-pub(super) fn checkout_problem(order_id: &OrderId, checkout: Checkout) -> Problem {
-    match checkout {
-        Checkout::Rejected(rejection) => rejected(order_id, &rejection),
-        Checkout::Empty => Problem::new(&EMPTY_ORDER, format!("add a line to order {order_id} first")),
-        Checkout::UnknownOrder => unknown_order(order_id),
-        Checkout::SetBack => Problem::new(
-            &SET_BACK,
-            format!(
-                "the checkout of order {order_id} was rejected, and the order has been set back since; look at it before you check it out"
-            ),
-        ),
-        Checkout::Busy => Problem::new(&OVERLOADED, "as many checkouts are under way as may be at once"),
-        Checkout::Undecided | Checkout::Paid => Problem::new(
-            &UNDECIDED,
-            format!("the checkout of order {order_id} goes on by itself; ask again to hear how it ended"),
-        ),
     }
 }
 

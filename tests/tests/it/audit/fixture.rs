@@ -6,24 +6,24 @@ use serde_json::Value;
 use tests::{Answer, Audit, Deployment, RedisServer, Setup, eventually, let_an_hour_pass};
 
 /// The keys of everything in the stores, and the deployment that keeps them.
-pub(super) struct Exhibit {
+pub(super) struct Fixture {
     pub(super) deployment: Deployment,
     pub(super) item: String,
     pub(super) account: String,
     /// Paid and settled.
-    pub(super) settled: Paper,
+    pub(super) settled: OrderKeys,
     /// Paid and not settled yet.
-    pub(super) paid: Paper,
+    pub(super) paid: OrderKeys,
     /// Reserved, and nobody drives it.
-    pub(super) under_way: Paper,
+    pub(super) under_way: OrderKeys,
     /// Refused by stock.
-    pub(super) rejected: Paper,
+    pub(super) rejected: OrderKeys,
     /// Never checked out.
-    pub(super) open: Paper,
+    pub(super) open: OrderKeys,
 }
 
 /// The keys of what belongs to one order. Where there is no such record, the key is empty.
-pub(super) struct Paper {
+pub(super) struct OrderKeys {
     pub(super) order: String,
     pub(super) saga: String,
     pub(super) index: String,
@@ -31,7 +31,7 @@ pub(super) struct Paper {
     pub(super) charged: String,
 }
 
-impl Paper {
+impl OrderKeys {
     async fn of(order: &str, deployment: &Deployment) -> Self {
         let key = key(&deployment.order_redis, &format!("order:*:{order}")).await;
         let tag = &key[key.find('{').expect("a tag")..=key.find('}').expect("a tag")];
@@ -52,7 +52,7 @@ impl Paper {
     }
 }
 
-impl Exhibit {
+impl Fixture {
     pub(super) async fn build() -> Self {
         let mut deployment = Deployment::start(Setup {
             settings: vec![("RECOVERY_INTERVAL_MS", "50".into())],
@@ -92,11 +92,11 @@ impl Exhibit {
         Self {
             item: key(&deployment.stock_redis, &format!("item:*:{item}")).await,
             account: key(&deployment.payment_redis, &format!("account:*:{user}")).await,
-            settled: Paper::of(&settled, &deployment).await,
-            paid: Paper::of(&paid, &deployment).await,
-            under_way: Paper::of(&under_way, &deployment).await,
-            rejected: Paper::of(&rejected, &deployment).await,
-            open: Paper::of(&open, &deployment).await,
+            settled: OrderKeys::of(&settled, &deployment).await,
+            paid: OrderKeys::of(&paid, &deployment).await,
+            under_way: OrderKeys::of(&under_way, &deployment).await,
+            rejected: OrderKeys::of(&rejected, &deployment).await,
+            open: OrderKeys::of(&open, &deployment).await,
             deployment,
         }
     }
