@@ -319,16 +319,16 @@ async fn confirm<P: Participant>(
         let standing = standings.get(suspicion.saga_id()).copied();
         // One that cannot be read is a finding of the sweep.
         let read: Option<HoldOf<P>> = value.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let held = read.as_ref().and_then(held);
+        let amount_held = read.as_ref().and_then(held);
         match suspicion {
             Suspicion::Certain { kind, detail, .. } => findings.add(*kind, key, detail)?,
             Suspicion::LiveHold { detail, .. } => {
-                if held.is_some() {
+                if amount_held.is_some() {
                     findings.add(Kind::OrphanHold, key, detail)?;
                 }
             }
             Suspicion::NotSettled { .. } => {
-                if standing.is_none() && held.is_some() {
+                if standing.is_none() && amount_held.is_some() {
                     findings.add(
                         Kind::NeverSettled,
                         key,
@@ -336,7 +336,7 @@ async fn confirm<P: Participant>(
                     )?;
                 }
             }
-            Suspicion::NoHold { saga_id, id, amount } => match (read, held) {
+            Suspicion::NoHold { saga_id, id, amount } => match (read, amount_held) {
                 (Some(hold), Some(now)) => {
                     if now != *amount {
                         findings.add(

@@ -11,6 +11,7 @@ mod checkout;
 pub mod config;
 mod decide;
 mod drivers;
+mod events;
 pub mod inflight;
 pub mod keys;
 pub mod lease;

@@ -1,9 +1,9 @@
-use domain::{Credits, OrderId, SagaId, UserId};
-use engine::{Command, Touches, View, events::envelope, keys::Partition};
+use domain::SagaId;
+use engine::{Command, Touches, View, keys::Partition};
 use ledger::Fingerprint;
-use serde::Serialize;
 
 use crate::{
+    events::{OrderPaid, OrderRejected},
     inflight::Inflight,
     keys::SagaKeys,
     record::{Order, Rejection, Status},
@@ -46,17 +46,6 @@ pub(crate) enum FinishOutcome {
     Overtaken,
 }
 
-/// What the outbox tells of a finished saga.
-#[derive(Serialize)]
-struct Told<'a> {
-    saga_id: &'a SagaId,
-    order_id: &'a OrderId,
-    user_id: &'a UserId,
-    total: Credits,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rejection: Option<&'a Rejection>,
-}
-
 impl Command for Finish {
     type Outcome = FinishOutcome;
 
@@ -75,36 +64,47 @@ impl Command for Finish {
         let driven = view
             .get(&self.keys.order)
             .filter(|order| order.is_driven_by(self.saga_id.attempt, self.epoch, self.fingerprint));
-        let Some(order) = driven else {
+        let Some(order) = driven.cloned() else {
             return FinishOutcome::Overtaken;
         };
-        let (status, kind, rejection) = match (&self.verdict, &order.status) {
-            (Verdict::Paid, Status::CheckingOut { .. }) => (Status::Paid, "order.paid", None),
+        let (index, saga_id) = (&self.keys.inflight, self.saga_id.to_string());
+        let status = match (&self.verdict, &order.status) {
+            (Verdict::Paid, Status::CheckingOut { .. }) => {
+                view.emit(&self.keys.events, &self.paid(&order));
+                view.index_add(index, &saga_id, Inflight::Paid { since: now }.score());
+                Status::Paid
+            }
             (Verdict::Paid, _) => return FinishOutcome::Overtaken,
             (Verdict::Rejected(rejection), _) => {
-                let last_failure = Some(rejection.clone());
-                (Status::Open { last_failure }, "order.rejected", Some(rejection))
+                view.emit(&self.keys.events, &self.rejected(&order, rejection));
+                view.index_remove(index, &saga_id);
+                Status::Open {
+                    last_failure: Some(rejection.clone()),
+                }
             }
         };
-        let told = Told {
+        view.put(&self.keys.order, Order { status, ..order });
+        FinishOutcome::Finished
+    }
+}
+
+impl Finish {
+    fn paid<'a>(&'a self, order: &'a Order) -> OrderPaid<'a> {
+        OrderPaid {
+            saga_id: &self.saga_id,
+            order_id: &self.keys.order_id,
+            user_id: &order.user_id,
+            total: order.total,
+        }
+    }
+
+    fn rejected<'a>(&'a self, order: &'a Order, rejection: &'a Rejection) -> OrderRejected<'a> {
+        OrderRejected {
             saga_id: &self.saga_id,
             order_id: &self.keys.order_id,
             user_id: &order.user_id,
             total: order.total,
             rejection,
-        };
-        let event = envelope(kind, &self.saga_id, now, &told);
-        let order = Order {
-            status,
-            ..order.clone()
-        };
-        view.emit(&self.keys.events, event);
-        let (index, saga_id) = (&self.keys.inflight, self.saga_id.to_string());
-        match order.status {
-            Status::Paid => view.index_add(index, &saga_id, Inflight::Paid { since: now }.score()),
-            _ => view.index_remove(index, &saga_id),
         }
-        view.put(&self.keys.order, order);
-        FinishOutcome::Finished
     }
 }

@@ -1,16 +1,20 @@
-//! What happened, for whoever wants to know: the envelope of an outbox entry.
-//!
-//! An event is appended in the same EXEC as the state change that it announces. One stream entry carries
-//! all events of one batch and partition: its single field `events` is a JSON array of envelopes. A
-//! reader may see an event twice and tells by `id`.
-
 use domain::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Builds an event's envelope.
+/// Something that happened, for whoever wants to know.
 ///
-/// `id` is unique to the event and the same in every retelling; `at` is when it was decided.
-pub fn envelope(kind: &'static str, id: &impl ToString, at: Timestamp, data: &impl Serialize) -> Value {
-    json!({ "type": kind, "id": id.to_string(), "at": at, "data": data })
+/// An event is appended to the outbox in the same EXEC as the change that it announces. A reader may see an event twice
+/// and recognizes it by its id.
+pub trait Event: Serialize {
+    /// What kind of event it is: `<subject>.<what happened>`.
+    const TYPE: &'static str;
+
+    /// Unique among the events of this type, and the same if the event is told again.
+    fn id(&self) -> String;
+}
+
+/// The event as the outbox holds it; `at` is when it was decided.
+pub(crate) fn envelope<E: Event>(event: &E, at: Timestamp) -> Value {
+    json!({ "type": E::TYPE, "id": event.id(), "at": at, "data": event })
 }

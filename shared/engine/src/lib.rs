@@ -25,7 +25,7 @@ mod command;
 mod connection;
 mod engine;
 mod error;
-pub mod events;
+mod events;
 mod fence;
 mod health;
 pub mod keys;
@@ -43,6 +43,7 @@ pub use self::{
     command::Command,
     engine::{Engine, EngineConfig, Lanes},
     error::EngineError,
+    events::Event,
     health::{Ailment, Health},
     record::Record,
     simulation::Simulation,

@@ -15,8 +15,13 @@ use bytes::Bytes;
 use domain::Timestamp;
 use fred::bytes_utils::Str;
 
-use crate::keys::{IndexKey, Key, StreamKey};
-use crate::{EngineError, Record, command::describe, writes::Writes};
+use crate::{
+    EngineError, Event, Record,
+    command::describe,
+    events::envelope,
+    keys::{IndexKey, Key, StreamKey},
+    writes::Writes,
+};
 
 /// A decoded record whose type only its key knows.
 trait AnyRecord: Any + Send {
@@ -241,7 +246,8 @@ impl View {
     }
 
     /// Appends an event to a partition's outbox, in the same transaction as the batch's records.
-    pub fn emit(&mut self, stream: &StreamKey, event: serde_json::Value) {
+    pub fn emit<E: Event>(&mut self, stream: &StreamKey, event: &E) {
+        let event = envelope(event, self.now);
         self.entries.entry(stream.name().clone()).or_default().push(event);
     }
 

@@ -99,11 +99,6 @@ impl ServiceConfig {
             tokio::spawn(domain::clock_faults::follow(file.clone()));
         }
     }
-
-    /// Only a build for tests can set the clock off.
-    #[cfg(not(feature = "clock-faults"))]
-    #[expect(clippy::unused_self, reason = "the build for tests reads it")]
-    pub fn rehearse_clock_faults(&self) {}
 }
 
 /// Where a participant of the saga is reached by the other services.

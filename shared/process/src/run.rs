@@ -46,6 +46,7 @@ pub fn command<S: Service>() -> Command {
 async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Settings) -> anyhow::Result<()> {
     let telemetry = Telemetry::start(&process.telemetry)?;
     let stop = shutdown::on_signal()?;
+    #[cfg(feature = "clock-faults")]
     process.rehearse_clock_faults();
     let started = Resources::start(S::NAME, &process.store, &process.engine, &stop).await;
     let Some((resources, lanes)) = unless_stopped(started)? else {
