@@ -79,7 +79,7 @@ pub(crate) async fn sweep_participant<P: SagaRow>(
     while let Some(cursor) = from {
         let page = source.scanner.keys(&format!("{}:*", P::RECORD), &cursor).await?;
         for stored in read_page::<P::Record>(source, page.entries, findings).await? {
-            let id = ParsedName::of(&stored.name)
+            let id = ParsedName::parse(&stored.name)
                 .and_then(|name| name.id)
                 .unwrap_or_default();
             if P::record_key(&source.partitions, id) != stored.name {
@@ -167,7 +167,7 @@ pub(crate) async fn sweep_orders(
             findings,
         )?;
         for stored in read_page::<Order>(source, orders, findings).await? {
-            let id = ParsedName::of(&stored.name)
+            let id = ParsedName::parse(&stored.name)
                 .and_then(|name| name.id)
                 .unwrap_or_default();
             match id.parse::<OrderId>() {
@@ -193,7 +193,7 @@ async fn sweep_sales(
     while let Some(cursor) = from {
         let page = source.scanner.keys("sale:*", &cursor).await?;
         for stored in read_page::<Sale>(source, page.entries, findings).await? {
-            let id = ParsedName::of(&stored.name)
+            let id = ParsedName::parse(&stored.name)
                 .and_then(|name| name.id)
                 .unwrap_or_default();
             match id.parse::<SagaId>() {
@@ -254,7 +254,7 @@ fn keys_of_kind(
 ) -> anyhow::Result<Vec<String>> {
     let mut of_kind = Vec::with_capacity(names.len());
     for name in names {
-        match ParsedName::of(&name) {
+        match ParsedName::parse(&name) {
             Some(parsed) if parsed.kind == kind => of_kind.push(name),
             Some(parsed) if others.contains(&parsed.kind) => {}
             None if name == "holdfast" => {}
@@ -265,7 +265,7 @@ fn keys_of_kind(
 }
 
 fn parse_hold(name: &str) -> Option<(SagaId, String)> {
-    let (saga_id, id) = ParsedName::of(name)?.id?.split_once(':')?;
+    let (saga_id, id) = ParsedName::parse(name)?.id?.split_once(':')?;
     Some((saga_id.parse().ok()?, id.to_owned()))
 }
 

@@ -5,7 +5,7 @@ mod payload;
 use domain::{Credits, ItemId, OrderId, UserId};
 use engine::bulk::RecordCount;
 use poem_openapi::{
-    OpenApi, OpenApiService, Tags,
+    OpenApi, Tags,
     param::Path,
     payload::{Json, PlainText},
 };
@@ -36,16 +36,9 @@ pub struct OrderApi {
 
 impl OrderApi {
     /// The operations of these orders.
-    #[must_use]
-    pub fn new(orders: Orders) -> Self {
+    pub(crate) fn new(orders: Orders) -> Self {
         Self { orders }
     }
-}
-
-/// The operations with their documentation.
-pub(crate) fn document(orders: Orders) -> OpenApiService<OrderApi, ()> {
-    OpenApiService::new(OrderApi::new(orders), "Holdfast order", env!("CARGO_PKG_VERSION"))
-        .description("Orders, and the checkout that settles them.")
 }
 
 #[OpenApi(tag = "Tag::Order")]
@@ -73,7 +66,7 @@ impl OrderApi {
         let order_id = order_id.0.get();
         let found = self.orders.find(&order_id).await?;
         let order = found.ok_or_else(|| Refusal::UnknownOrder(order_id.clone()))?;
-        Ok(Json(FoundOrder::of(&order_id, order)))
+        Ok(Json(FoundOrder::new(&order_id, order)))
     }
 
     /// Add a line to an order

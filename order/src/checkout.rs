@@ -44,8 +44,8 @@ enum Attempt {
 
 /// How a client that waits for somebody else's saga looks for its end.
 const FOLLOW: Backoff = Backoff {
-    first: Duration::from_millis(2),
-    most: Duration::from_millis(50),
+    min: Duration::from_millis(2),
+    max: Duration::from_millis(50),
 };
 
 impl Orders {
@@ -220,7 +220,7 @@ mod tests {
         fn size<F>(_: impl FnOnce(&'static Orders, &'static OrderId) -> F) -> usize {
             size_of::<F>()
         }
-        let sizes = [size(Orders::checkout), size(|orders, id| orders.find(id))];
+        let sizes = [size(Orders::checkout), size(Orders::find)];
         assert!(sizes.iter().all(|bytes| *bytes < 1_024), "{sizes:?} bytes");
     }
 }

@@ -8,7 +8,7 @@ use ledger::{BadTerms, Terms};
 use crate::lease::Leases;
 
 /// The longest deadline. [`Terms::check_for`] says what it asks of the terms.
-const MOST_DEADLINE_MS: u64 = 30 * 60 * 1_000;
+const MAX_DEADLINE_MS: u64 = 30 * 60 * 1_000;
 
 /// How long the saga's parts may take, in milliseconds, and how many there may be.
 ///
@@ -20,7 +20,7 @@ pub struct SagaConfig {
     #[arg(long, env = "SAGA_LEASE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
     pub lease_ms: u64,
     /// How old a saga may become before it is given up.
-    #[arg(long, env = "SAGA_DEADLINE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(100..=MOST_DEADLINE_MS))]
+    #[arg(long, env = "SAGA_DEADLINE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(100..=MAX_DEADLINE_MS))]
     pub deadline_ms: u64,
     /// How long one request to a participant may take.
     #[arg(long, env = "CALL_TIMEOUT_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]

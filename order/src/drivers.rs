@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use metrics::{Gauge, gauge};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
@@ -16,19 +17,33 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone)]
 pub(crate) struct Drivers {
     places: Arc<Semaphore>,
+    under_way: Gauge,
     stop: CancellationToken,
 }
 
 /// The place of one checkout. Its clones are the same place: it is free once all of them are gone.
 #[derive(Clone)]
 pub(crate) struct Place {
-    _permit: Arc<OwnedSemaphorePermit>,
+    _counted: Arc<Counted>,
+}
+
+/// A permit that is counted while it is held.
+struct Counted {
+    _permit: OwnedSemaphorePermit,
+    under_way: Gauge,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.under_way.decrement(1.0);
+    }
 }
 
 impl Drivers {
-    pub(crate) fn new(most: u32) -> Self {
+    pub(crate) fn new(max: u32) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(most as usize)),
+            places: Arc::new(Semaphore::new(max as usize)),
+            under_way: gauge!("holdfast_checkouts_under_way"),
             stop: CancellationToken::new(),
         }
     }
@@ -36,8 +51,12 @@ impl Drivers {
     /// A place for one more checkout, unless there are as many as there may be.
     pub(crate) fn admit(&self) -> Option<Place> {
         let permit = self.places.clone().try_acquire_owned().ok()?;
+        self.under_way.increment(1.0);
         Some(Place {
-            _permit: Arc::new(permit),
+            _counted: Arc::new(Counted {
+                _permit: permit,
+                under_way: self.under_way.clone(),
+            }),
         })
     }
 

@@ -38,7 +38,7 @@ impl Leases {
 
     /// The lease of the driver with this number.
     #[must_use]
-    pub fn of(self, epoch: u32) -> Duration {
+    pub fn lease(self, epoch: u32) -> Duration {
         let grown = GROWN.max(self.first.saturating_mul(GROWN_LEASES));
         let longest = grown.min(self.honoured / OF_HONOURED).max(self.first);
         self.first.saturating_mul(2_u32.saturating_pow(epoch)).min(longest)
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_lease_doubles_up_to_a_bound_far_below_the_time_that_a_driver_is_honoured() {
-        let seconds = |leases: Leases| [0, 1, 2, 3, 4, 9, u32::MAX].map(|epoch| leases.of(epoch).as_millis());
+        let seconds = |leases: Leases| [0, 1, 2, 3, 4, 9, u32::MAX].map(|epoch| leases.lease(epoch).as_millis());
         let of_millis = |millis| seconds(Leases::new(Duration::from_millis(millis), HONOURED));
         assert_eq!(of_millis(100), [100, 200, 400, 800, 1_600, 30_000, 30_000]);
         assert_eq!(
@@ -76,7 +76,10 @@ mod tests {
     fn a_lease_outlasts_a_drive_whose_calls_each_take_as_long_as_they_may() {
         for call in [10, 100, 2_000, 10_000, 60_000].map(Duration::from_millis) {
             let leases = Leases::new(call.max(Duration::from_millis(100)), HONOURED);
-            assert!(leases.of(10) > call * 3 && leases.of(10) * 2 < HONOURED, "{call:?}");
+            assert!(
+                leases.lease(10) > call * 3 && leases.lease(10) * 2 < HONOURED,
+                "{call:?}"
+            );
         }
     }
 }

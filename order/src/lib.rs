@@ -32,7 +32,6 @@ use std::sync::Arc;
 use ::saga::client::Replicas;
 use clap::Args;
 use domain::ServiceName;
-use poem_openapi::OpenApiService;
 use process::{Resources, ServerConfig, Service};
 use tokio_util::sync::CancellationToken;
 
@@ -59,6 +58,7 @@ pub struct Settings {
 impl Service for Orders {
     const NAME: ServiceName = ServiceName::Order;
     const ABOUT: &'static str = "Holdfast's order service: orders, and the checkout that settles them";
+    const DESCRIPTION: &'static str = "Orders, and the checkout that settles them.";
     const ROOT: &'static str = "/orders";
 
     type Settings = Settings;
@@ -78,8 +78,8 @@ impl Service for Orders {
         Ok(Self::new(resources, settings.saga.clone(), participants))
     }
 
-    fn api(&self) -> OpenApiService<OrderApi, ()> {
-        api::document(self.clone())
+    fn operations(&self) -> OrderApi {
+        OrderApi::new(self.clone())
     }
 
     fn background(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {

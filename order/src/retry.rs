@@ -10,8 +10,8 @@ use domain::Backoff;
 use tokio::time::Instant;
 
 const BACKOFF: Backoff = Backoff {
-    first: Duration::from_millis(20),
-    most: Duration::from_millis(500),
+    min: Duration::from_millis(20),
+    max: Duration::from_millis(500),
 };
 
 /// An answer, and whether it took several tries.

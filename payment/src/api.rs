@@ -3,7 +3,7 @@
 use domain::{Credits, UserId};
 use engine::bulk::RecordCount;
 use poem_openapi::{
-    Object, OpenApi, OpenApiService, Tags,
+    Object, OpenApi, Tags,
     param::Path,
     payload::{Json, PlainText},
     types::Example,
@@ -65,16 +65,9 @@ pub struct PaymentApi {
 
 impl PaymentApi {
     /// The operations of these accounts.
-    #[must_use]
-    pub fn new(payment: Payment) -> Self {
+    pub(crate) fn new(payment: Payment) -> Self {
         Self { payment }
     }
-}
-
-/// The operations with their documentation.
-pub(crate) fn document(payment: Payment) -> OpenApiService<PaymentApi, ()> {
-    OpenApiService::new(PaymentApi::new(payment), "Holdfast payment", env!("CARGO_PKG_VERSION"))
-        .description("Users and their credit.")
 }
 
 #[OpenApi(tag = "Tag::Payment")]

@@ -17,7 +17,6 @@ use clap::Args;
 use domain::ServiceName;
 use ledger::Terms;
 use poem::Route;
-use poem_openapi::OpenApiService;
 use process::{InternalConfig, ListenAt, Resources, ServerConfig, Service};
 
 pub use self::{api::PaymentApi, service::Payment};
@@ -34,6 +33,7 @@ pub struct Settings {
 impl Service for Payment {
     const NAME: ServiceName = ServiceName::Payment;
     const ABOUT: &'static str = "Holdfast's payment service: users, their credit, and what sagas took of it";
+    const DESCRIPTION: &'static str = "Users and their credit.";
     const ROOT: &'static str = "/payment";
 
     type Settings = Settings;
@@ -47,8 +47,8 @@ impl Service for Payment {
         Ok(Self::new(resources, settings.terms))
     }
 
-    fn api(&self) -> OpenApiService<PaymentApi, ()> {
-        api::document(self.clone())
+    fn operations(&self) -> PaymentApi {
+        PaymentApi::new(self.clone())
     }
 
     fn internal(&self, settings: &Settings) -> Option<(ListenAt, Route)> {

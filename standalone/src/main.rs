@@ -7,15 +7,15 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{CommandFactory, Parser};
 use engine::{EngineConfig, Lanes, store::StoreConfig};
-use order::{OrderApi, Orders, config::SagaConfig, participants::Participants};
-use payment::{Payment, PaymentApi};
+use order::{Orders, config::SagaConfig, participants::Participants};
+use payment::Payment;
 use poem::{endpoint::make_sync, web::Html};
-use poem_openapi::OpenApiService;
+use poem_openapi::{OpenApi, OpenApiService};
 use process::{
     Bound, Resources, ServerConfig, Service, StartError, Telemetry, TelemetryConfig, Trouble, Vitals, check_times,
     finish, public_routes, require, shutdown, unless_stopped,
 };
-use stock::{Stock, StockApi};
+use stock::Stock;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -120,24 +120,21 @@ async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut house = House::new(&options.engine, urls, trouble, &stop);
-    let started = start_services(&mut house, options).await;
-    let Some((orders, stock, payment)) = unless_stopped(started)? else {
+    let started = start_services(&mut house, &options.saga).await;
+    let Some((orders, operations)) = unless_stopped(started)? else {
         return Ok(());
     };
     let background = tokio::spawn(orders.background(stop.clone()));
-    let apis = (
-        OrderApi::new(orders.clone()),
-        StockApi::new(stock),
-        PaymentApi::new(payment),
-    );
-    let api = OpenApiService::new(apis, "Holdfast", env!("CARGO_PKG_VERSION"))
+    let api = OpenApiService::new(operations, "Holdfast", env!("CARGO_PKG_VERSION"))
         .description("Stock, credit and orders, and the checkout that settles them.");
     let House {
         roots, vitals, lanes, ..
     } = house;
     let max_calls = options.server.max_calls;
-    let routes = public_routes(api, &roots, vitals, telemetry, max_calls, stop.clone())
-        .at("/", make_sync(|_| Html(include_str!("landing.html"))));
+    let routes = public_routes(api, &roots, vitals, telemetry, max_calls, stop.clone()).at(
+        "/",
+        make_sync(|_| Html(include_str!("../../deploy/gateway/landing.html"))),
+    );
     announce(&socket, options);
     socket.serve(routes, options.server.allowed_origins.clone(), stop).await;
     orders.abandon();
@@ -147,10 +144,14 @@ async fn run(
     Ok(())
 }
 
-async fn start_services(house: &mut House<'_>, options: &Options) -> Result<(Orders, Stock, Payment), StartError> {
-    let (terms, timeout) = (options.saga.terms, options.saga.call_timeout());
-    let stock = Stock::new(house.resources::<Stock>().await?, terms);
-    let payment = Payment::new(house.resources::<Payment>().await?, terms);
+/// Starts the services. Returns order, which alone does something beside answering calls, and the operations of all.
+async fn start_services(
+    house: &mut House<'_>,
+    saga: &SagaConfig,
+) -> Result<(Orders, impl OpenApi + use<>), StartError> {
+    let timeout = saga.call_timeout();
+    let stock = Stock::new(house.resources::<Stock>().await?, saga.terms);
+    let payment = Payment::new(house.resources::<Payment>().await?, saga.terms);
     let participants = Participants {
         stock: Arc::new(EmbeddedStock {
             stock: stock.clone(),
@@ -161,8 +162,9 @@ async fn start_services(house: &mut House<'_>, options: &Options) -> Result<(Ord
             timeout,
         }),
     };
-    let orders = Orders::new(house.resources::<Orders>().await?, options.saga.clone(), participants);
-    Ok((orders, stock, payment))
+    let orders = Orders::new(house.resources::<Orders>().await?, saga.clone(), participants);
+    let operations = (orders.operations(), stock.operations(), payment.operations());
+    Ok((orders, operations))
 }
 
 /// What the services of this process stand on, and what it serves for all of them.

@@ -3,7 +3,7 @@
 use domain::{Credits, ItemId, Quantity};
 use engine::bulk::RecordCount;
 use poem_openapi::{
-    Object, OpenApi, OpenApiService, Tags,
+    Object, OpenApi, Tags,
     param::Path,
     payload::{Json, PlainText},
     types::Example,
@@ -65,16 +65,9 @@ pub struct StockApi {
 
 impl StockApi {
     /// The operations of this stock.
-    #[must_use]
-    pub fn new(stock: Stock) -> Self {
+    pub(crate) fn new(stock: Stock) -> Self {
         Self { stock }
     }
-}
-
-/// The operations with their documentation.
-pub(crate) fn document(stock: Stock) -> OpenApiService<StockApi, ()> {
-    OpenApiService::new(StockApi::new(stock), "Holdfast stock", env!("CARGO_PKG_VERSION"))
-        .description("Items, their prices and how many pieces there are.")
 }
 
 #[OpenApi(tag = "Tag::Stock")]

@@ -17,7 +17,6 @@ use clap::Args;
 use domain::ServiceName;
 use ledger::Terms;
 use poem::Route;
-use poem_openapi::OpenApiService;
 use process::{InternalConfig, ListenAt, Resources, ServerConfig, Service};
 
 pub use self::{api::StockApi, service::Stock};
@@ -34,6 +33,7 @@ pub struct Settings {
 impl Service for Stock {
     const NAME: ServiceName = ServiceName::Stock;
     const ABOUT: &'static str = "Holdfast's stock service: items, their pieces, and what sagas hold of them";
+    const DESCRIPTION: &'static str = "Items, their prices and how many pieces there are.";
     const ROOT: &'static str = "/stock";
 
     type Settings = Settings;
@@ -47,8 +47,8 @@ impl Service for Stock {
         Ok(Self::new(resources, settings.terms))
     }
 
-    fn api(&self) -> OpenApiService<StockApi, ()> {
-        api::document(self.clone())
+    fn operations(&self) -> StockApi {
+        StockApi::new(self.clone())
     }
 
     fn internal(&self, settings: &Settings) -> Option<(ListenAt, Route)> {

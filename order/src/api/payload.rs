@@ -48,7 +48,7 @@ pub(super) struct FoundOrder {
 }
 
 impl FoundOrder {
-    pub(super) fn of(order_id: &OrderId, order: Order) -> Self {
+    pub(super) fn new(order_id: &OrderId, order: Order) -> Self {
         Self {
             order_id: order_id.to_string(),
             paid: order.status == Status::Paid,

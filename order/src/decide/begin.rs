@@ -45,7 +45,7 @@ pub(crate) struct Saga {
 
 impl Saga {
     /// The saga of an order, as this driver sees it.
-    pub(super) fn of(id: SagaId, drive: Drive, order: &Order) -> Self {
+    pub(super) fn new(id: SagaId, drive: Drive, order: &Order) -> Self {
         Self {
             id,
             epoch: drive.epoch,
@@ -96,7 +96,7 @@ impl Command for Begin {
             status: Status::CheckingOut { drive },
             ..order.clone()
         };
-        let saga = Saga::of(order.saga_id(&self.keys.order_id), drive, &order);
+        let saga = Saga::new(order.saga_id(&self.keys.order_id), drive, &order);
         let inflight = Inflight::UnderWay { since: now };
         view.index_add(&self.keys.inflight, &saga.id.to_string(), inflight.score());
         view.put(&self.keys.order, order);

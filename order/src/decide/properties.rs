@@ -470,7 +470,7 @@ fn a_driver_whose_saga_was_begun_anew_for_something_else_changes_nothing() {
     // The store loses the begin, and the client adds a line and checks out again.
     let mut lossy = World::new();
     lossy.add_item(0).expect("an open order");
-    lossy.begin(0);
+    lossy.begin(0).expect("an order with lines");
     let saga = lossy.drivers[0].clone();
     assert_eq!((&saga.id, saga.epoch), (&driver.id, driver.epoch), "the same name");
     let before = lossy.store.clone();

@@ -56,7 +56,7 @@ pub(crate) enum Course {
 pub(crate) fn is_left_alone(drive: &Drive, leases: Leases, now: Timestamp) -> bool {
     // A driver in the future: the store's clock was set back since, and will not come to that time again soon.
     let apart = now.since(drive.driven_since) + drive.driven_since.since(now);
-    apart < leases.of(drive.epoch)
+    apart < leases.lease(drive.epoch)
 }
 
 impl Command for TakeOver {
@@ -108,7 +108,7 @@ impl Command for TakeOver {
             status,
             ..order.clone()
         };
-        let saga = Saga::of(self.saga_id.clone(), drive, &order);
+        let saga = Saga::new(self.saga_id.clone(), drive, &order);
         view.put(&self.keys.order, order);
         let standing = Inflight::UnderWay { since: now };
         view.index_add(&self.keys.inflight, &self.saga_id.to_string(), standing.score());

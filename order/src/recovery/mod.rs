@@ -27,17 +27,17 @@ use tokio_util::sync::CancellationToken;
 use self::{overdue::Overdue, settling::Settling};
 use crate::service::Orders;
 
-/// How many sagas all workers of one kind have in hand at most, as far as each may have [`FEWEST_AT_ONCE`].
+/// How many sagas all workers of one kind have in hand at most, as far as each may have [`MIN_AT_ONCE`].
 const AT_ONCE: usize = 1_024;
 /// How many sagas a worker has in hand at least.
-const FEWEST_AT_ONCE: usize = 4;
+const MIN_AT_ONCE: usize = 4;
 /// How many sagas a worker has in hand at most.
-const MOST_AT_ONCE: usize = 64;
+const MAX_AT_ONCE: usize = 64;
 
 /// How long a worker that broke rests.
 const REST: Backoff = Backoff {
-    first: Duration::from_millis(100),
-    most: Duration::from_secs(10),
+    min: Duration::from_millis(100),
+    max: Duration::from_secs(10),
 };
 
 /// What takes over sagas that nobody drives, and settles those that are paid.
@@ -90,7 +90,7 @@ impl Orders {
     /// How many sagas of a partition a worker has in hand at once.
     fn at_once(&self) -> usize {
         let partitions = usize::from(self.keys.partitions().count());
-        (AT_ONCE / partitions).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE)
+        (AT_ONCE / partitions).clamp(MIN_AT_ONCE, MAX_AT_ONCE)
     }
 
     /// Waits for about as long as `RECOVERY_INTERVAL_MS` says. Workers and processes that keep no step do less of each

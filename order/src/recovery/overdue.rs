@@ -119,7 +119,7 @@ impl Overdue {
     async fn drive(&self, saga: &Saga, course: Course) {
         self.orders.metrics.taken_over.increment(1);
         // Longer than its lease, a driver would only be in the way of the next one, which has twice the time.
-        let lease = self.orders.config.leases().of(saga.epoch);
+        let lease = self.orders.config.leases().lease(saga.epoch);
         match timeout(lease, self.orders.driver.drive(saga, course)).await {
             Ok(Ok(driven)) => tracing::info!(?driven, "took a saga over"),
             Ok(Err(error)) => tracing::warn!(%error, "a saga that was taken over is not finished yet"),

@@ -8,16 +8,16 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
     /// The upper bound of the first wait.
-    pub first: Duration,
+    pub min: Duration,
     /// The upper bound that no wait exceeds.
-    pub most: Duration,
+    pub max: Duration,
 }
 
 impl Backoff {
-    /// The wait before try number `attempt` (from 0): a random share of `first * 2^attempt`, at most `most`.
+    /// The wait before try number `attempt` (from 0): a random share of `min * 2^attempt`, at most `max`.
     #[must_use]
     pub fn wait(&self, attempt: u32) -> Duration {
-        let bound = self.first.saturating_mul(1 << attempt.min(16)).min(self.most);
+        let bound = self.min.saturating_mul(1 << attempt.min(16)).min(self.max);
         bound.mul_f64(rand::random())
     }
 
@@ -34,11 +34,11 @@ mod tests {
     #[test]
     fn a_wait_stays_within_its_bounds() {
         let backoff = Backoff {
-            first: Duration::from_millis(1),
-            most: Duration::from_millis(20),
+            min: Duration::from_millis(1),
+            max: Duration::from_millis(20),
         };
         for attempt in 0..200 {
-            let bound = Duration::from_millis(1 << attempt.min(5)).min(backoff.most);
+            let bound = Duration::from_millis(1 << attempt.min(5)).min(backoff.max);
             assert!(backoff.wait(attempt) <= bound);
         }
     }

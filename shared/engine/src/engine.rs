@@ -106,7 +106,7 @@ impl Engine {
         let engine = Self {
             lanes,
             deadline: Duration::from_millis(config.command_deadline_ms),
-            health: Health::of(pulses),
+            health: Health::new(pulses),
         };
         (engine, Lanes(tasks))
     }

@@ -22,7 +22,7 @@
 use bytes::Bytes;
 use fred::{bytes_utils::Str, util::redis_keyslot};
 
-use crate::store::wire::{Reply, Wire, WireError};
+use crate::store::connection::{Connection, ConnectionError, Reply};
 
 /// How long the fence of an instance that is gone stays, in seconds. It must outlast every connection
 /// on which one of its transactions could still be under way.
@@ -96,9 +96,9 @@ impl Fence {
     }
 
     /// Adds the batch's number to its transaction.
-    pub(super) fn ask(&self, wire: &mut Wire, number: u64) {
+    pub(super) fn queue(&self, connection: &mut Connection, number: u64) {
         let number = number.to_string();
-        wire.ask("SET", [self.key.as_bytes(), number.as_bytes(), b"EX", KEPT_SECONDS]);
+        connection.queue("SET", [self.key.as_bytes(), number.as_bytes(), b"EX", KEPT_SECONDS]);
     }
 
     /// What has become of an EXEC, asked so that the answer stays true. The connection is fit for a load afterwards.
@@ -107,29 +107,29 @@ impl Fence {
     /// `moved_to` is a number that nothing else has, and later than those of this question's earlier tries.
     pub(super) async fn resolve(
         &self,
-        wire: &mut Wire,
+        connection: &mut Connection,
         sent: &Sent,
         moved_to: u64,
-    ) -> Result<Option<Verdict>, WireError> {
-        // In this order, as in `Connection::load`. MULTI is among them so that it is known to be in force before the
+    ) -> Result<Option<Verdict>, ConnectionError> {
+        // In this order, as in `Transaction::load`. MULTI is among them so that it is known to be in force before the
         // move is sent: were it refused, the move would be done unwatched.
-        wire.ask("WATCH", [self.key.as_bytes()]);
-        wire.ask("GET", [self.key.as_bytes()]);
-        wire.ask("MULTI", []);
-        let replies = wire.exchange().await?;
+        connection.queue("WATCH", [self.key.as_bytes()]);
+        connection.queue("GET", [self.key.as_bytes()]);
+        connection.queue("MULTI", []);
+        let replies = connection.exchange().await?;
         let found = match replies.as_slice() {
             [Reply::SimpleString(_), Reply::BulkString(found), Reply::SimpleString(_)] => Some(&**found),
             [Reply::SimpleString(_), Reply::Null, Reply::SimpleString(_)] => None,
             _ => return Ok(None),
         };
         if let Found::Tells(verdict) = sent.judge(found, moved_to) {
-            wire.ask("DISCARD", []);
-            wire.exchange().await?;
+            connection.queue("DISCARD", []);
+            connection.exchange().await?;
             return Ok(Some(verdict));
         }
-        self.ask(wire, moved_to);
-        wire.ask("EXEC", []);
-        match wire.exchange().await?.as_slice() {
+        self.queue(connection, moved_to);
+        connection.queue("EXEC", []);
+        match connection.exchange().await?.as_slice() {
             [Reply::SimpleString(_), Reply::Array(_)] => Ok(Some(Verdict::NotInForce)),
             _ => Ok(None),
         }

@@ -46,7 +46,7 @@ pub enum Ailment {
 pub struct Health(Arc<[Arc<Pulse>]>);
 
 impl Health {
-    pub(super) fn of(pulses: Vec<Arc<Pulse>>) -> Self {
+    pub(super) fn new(pulses: Vec<Arc<Pulse>>) -> Self {
         Self(pulses.into())
     }
 

@@ -127,7 +127,7 @@ pub struct ParsedName<'a> {
 impl<'a> ParsedName<'a> {
     /// Takes `<kind>:{<tag>}` or `<kind>:{<tag>}:<id>` apart.
     #[must_use]
-    pub fn of(name: &'a str) -> Option<Self> {
+    pub fn parse(name: &'a str) -> Option<Self> {
         let (kind, rest) = name.split_once(":{")?;
         let (tag, rest) = rest.split_once('}')?;
         let id = match rest.strip_prefix(':') {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The most commands in one transaction.
-const MOST_COMMANDS: usize = 4_096;
+const MAX_COMMANDS: usize = 4_096;
 /// The most bytes that one load should bring, from which on batches get smaller. Redis serves nobody else meanwhile.
-const MOST_BYTES: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// So many conflicts in a row are luck. After more, a smaller batch may be quicker than its rivals.
 const PATIENT_CONFLICTS: u32 = 3;
 /// Losses that are further apart are accidents, and say nothing of the size.
@@ -58,7 +58,7 @@ impl Pace {
     pub(super) fn new(records: usize) -> Self {
         Self {
             records,
-            commands: MOST_COMMANDS,
+            commands: MAX_COMMANDS,
             conflicts: 0,
             smallest_lost: None,
             lost_at: None,
@@ -83,10 +83,10 @@ impl Pace {
         {
             self.hold_below(lost, now);
         }
-        if bytes > MOST_BYTES {
+        if bytes > MAX_BYTES {
             self.commands = (commands / 2).max(1);
-        } else if bytes <= MOST_BYTES / 2 {
-            self.commands = (self.commands * 2).min(MOST_COMMANDS);
+        } else if bytes <= MAX_BYTES / 2 {
+            self.commands = (self.commands * 2).min(MAX_COMMANDS);
         }
     }
 
@@ -183,7 +183,7 @@ mod tests {
         for _ in 0..12 {
             pace.passed(pace.bounds(now).commands, 0, now);
         }
-        assert_eq!(pace.bounds(now).commands, MOST_COMMANDS);
+        assert_eq!(pace.bounds(now).commands, MAX_COMMANDS);
     }
 
     #[test]
@@ -210,10 +210,10 @@ mod tests {
             pace.passed(commands, commands * each, now);
         }
         let commands = pace.bounds(now).commands;
-        assert!((MOST_BYTES / 4..=MOST_BYTES).contains(&(commands * each)), "{commands}");
+        assert!((MAX_BYTES / 4..=MAX_BYTES).contains(&(commands * each)), "{commands}");
         for _ in 0..20 {
             pace.passed(pace.bounds(now).commands, 0, now);
         }
-        assert_eq!(pace.bounds(now).commands, MOST_COMMANDS);
+        assert_eq!(pace.bounds(now).commands, MAX_COMMANDS);
     }
 }

@@ -28,7 +28,7 @@ impl Refusal {
     ///
     /// Sources: <https://redis.io/docs/latest/develop/using-commands/transactions/#errors-inside-a-transaction>,
     /// and `processCommand` and `rejectCommand` in Redis's server.c, which check these for EXEC by what was queued.
-    pub(super) fn of_exec(answer: &str) -> Option<Self> {
+    pub(super) fn from_exec(answer: &str) -> Option<Self> {
         const DISCARDED: [&str; 14] = [
             "EXECABORT",
             "OOM",
@@ -124,9 +124,9 @@ mod tests {
             "TRYAGAIN",
             "BUSY",
         ] {
-            assert!(Refusal::of_exec(discarded).is_some(), "{discarded}");
+            assert!(Refusal::from_exec(discarded).is_some(), "{discarded}");
         }
-        assert_eq!(Refusal::of_exec("ERR EXEC without MULTI"), None);
-        assert_eq!(Refusal::of_exec("WRONGTYPE"), None);
+        assert_eq!(Refusal::from_exec("ERR EXEC without MULTI"), None);
+        assert_eq!(Refusal::from_exec("WRONGTYPE"), None);
     }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use fred::bytes_utils::Str;
 use tokio::time::Instant;
 
-use super::connection::TurnRequest;
+use super::transaction::TurnRequest;
 
 /// So many conflicts in a row show that a rival is always quicker.
 const LOST: u32 = 3;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fred::bytes_utils::Str;
 use serde_json::json;
 
-use crate::store::wire::Wire;
+use crate::store::connection::Connection;
 
 /// How many events an entry of the outbox holds at most, so that a bound on entries is one on bytes. A batch's events of
 /// one partition are rarely more, and an entry costs far more than an event.
@@ -34,27 +34,27 @@ impl Writes {
     }
 
     /// Adds the changes to what is sent. Each outbox keeps about so many entries.
-    pub(super) fn ask(&self, wire: &mut Wire, outbox_entries: u32) {
+    pub(super) fn queue(&self, connection: &mut Connection, outbox_entries: u32) {
         if !self.set.is_empty() {
             let pairs = self.set.iter().flat_map(|(key, value)| [key.as_bytes(), value]);
-            wire.ask("MSET", pairs);
+            connection.queue("MSET", pairs);
         }
         for (key, value, kept) in &self.set_expiring {
             let kept = milliseconds(*kept);
-            wire.ask("SET", [key.as_bytes(), value, b"PX", kept.as_bytes()]);
+            connection.queue("SET", [key.as_bytes(), value, b"PX", kept.as_bytes()]);
         }
         if !self.delete.is_empty() {
-            wire.ask("DEL", self.delete.iter().map(|key| key.as_bytes()));
+            connection.queue("DEL", self.delete.iter().map(|key| key.as_bytes()));
         }
         for (index, members) in &self.index_add {
             let scores: Vec<String> = members.iter().map(|(score, _)| score.to_string()).collect();
             let pairs = scores.iter().zip(members);
             let pairs = pairs.flat_map(|(score, (_, member))| [score.as_bytes(), member.as_bytes()]);
-            wire.ask("ZADD", std::iter::once(index.as_bytes()).chain(pairs));
+            connection.queue("ZADD", std::iter::once(index.as_bytes()).chain(pairs));
         }
         for (index, members) in &self.index_remove {
             let members = members.iter().map(|member| member.as_bytes());
-            wire.ask("ZREM", std::iter::once(index.as_bytes()).chain(members));
+            connection.queue("ZREM", std::iter::once(index.as_bytes()).chain(members));
         }
         let most = outbox_entries.to_string();
         for (stream, events) in &self.append {
@@ -62,7 +62,7 @@ impl Writes {
                 let entry = json!(events).to_string();
                 let trimmed = [b"MAXLEN", &b"~"[..], most.as_bytes()];
                 let fields = [b"*", &b"events"[..], entry.as_bytes()];
-                wire.ask("XADD", std::iter::once(stream.as_bytes()).chain(trimmed).chain(fields));
+                connection.queue("XADD", std::iter::once(stream.as_bytes()).chain(trimmed).chain(fields));
             }
         }
     }

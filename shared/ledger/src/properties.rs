@@ -36,7 +36,7 @@ impl Balanced for Thing {
 /// A change of a balance outside of any saga, as services make it. The outcome is whether it was possible.
 struct Change {
     record: Key<Thing>,
-    change: fn(&Balance<Quantity>, Quantity) -> Option<Balance<Quantity>>,
+    apply: fn(&Balance<Quantity>, Quantity) -> Option<Balance<Quantity>>,
     amount: Quantity,
     creates: bool,
 }
@@ -58,7 +58,7 @@ impl Command for Change {
             None if self.creates => Balance::default(),
             None => return false,
         };
-        let changed = (self.change)(&balance, self.amount);
+        let changed = (self.apply)(&balance, self.amount);
         if let Some(balance) = changed {
             view.put(&self.record, Thing(balance));
         }
@@ -139,13 +139,13 @@ impl World {
     fn change(
         &mut self,
         record: u32,
-        change: fn(&Balance<Quantity>, Quantity) -> Option<Balance<Quantity>>,
+        apply: fn(&Balance<Quantity>, Quantity) -> Option<Balance<Quantity>>,
         amount: Quantity,
         creates: bool,
     ) -> bool {
         let change = Change {
             record: self.key(record),
-            change,
+            apply,
             amount,
             creates,
         };

@@ -17,6 +17,8 @@ pub trait Service: Sized + Send + Sync + 'static {
     const NAME: ServiceName;
     /// What it is, in a sentence.
     const ABOUT: &'static str;
+    /// What its public operations are about, for their document.
+    const DESCRIPTION: &'static str;
     /// The path that its public operations lie below.
     const ROOT: &'static str;
 
@@ -37,8 +39,14 @@ pub trait Service: Sized + Send + Sync + 'static {
     /// Something that it needs cannot be set up.
     fn start(resources: Resources, settings: &Self::Settings) -> anyhow::Result<Self>;
 
-    /// Its public operations with their documentation.
-    fn api(&self) -> OpenApiService<Self::Api, ()>;
+    /// Its public operations.
+    fn operations(&self) -> Self::Api;
+
+    /// Its public operations with their document.
+    fn api(&self) -> OpenApiService<Self::Api, ()> {
+        let title = format!("Holdfast {}", Self::NAME);
+        OpenApiService::new(self.operations(), title, env!("CARGO_PKG_VERSION")).description(Self::DESCRIPTION)
+    }
 
     /// What it serves to other services, and where. Nothing, unless it says so.
     fn internal(&self, _settings: &Self::Settings) -> Option<(ListenAt, Route)> {

@@ -21,7 +21,7 @@ impl Trouble {
     }
 
     /// Why a service's store is away, if somebody knows.
-    pub(super) fn of(&self, service: ServiceName) -> Option<String> {
+    pub(super) fn reason(&self, service: ServiceName) -> Option<String> {
         self.reasons().get(&service).cloned()
     }
 

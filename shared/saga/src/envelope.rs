@@ -51,12 +51,12 @@ impl Budget {
     /// That of a request that does not say.
     const USUAL: Duration = Duration::from_secs(2);
     /// The most that the way back may take of the driver's time.
-    const MOST_MARGIN: Duration = Duration::from_millis(200);
+    const MAX_MARGIN: Duration = Duration::from_millis(200);
 
     /// What a driver can give that waits for `patience`: all but the time that the answer takes to come back.
     #[must_use]
     pub fn within(patience: Duration) -> Self {
-        let margin = (patience / 10).min(Self::MOST_MARGIN);
+        let margin = (patience / 10).min(Self::MAX_MARGIN);
         Self(patience.saturating_sub(margin).min(Self::MOST))
     }
 
@@ -64,7 +64,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`BadBudget`] where it says something else.
-    pub fn of_header(header: Option<&str>) -> Result<Self, BadBudget> {
+    pub fn from_header(header: Option<&str>) -> Result<Self, BadBudget> {
         header.map_or(Ok(Self(Self::USUAL)), str::parse)
     }
 
@@ -165,14 +165,14 @@ mod tests {
         for (patience, budget) in [(10, 9), (1_000, 900), (2_000, 1_800), (60_000, 59_800)] {
             assert_eq!(Budget::within(millis(patience)).milliseconds(), budget);
         }
-        assert_eq!(Budget::of_header(Some("18")).map(Budget::duration), Ok(millis(18)));
+        assert_eq!(Budget::from_header(Some("18")).map(Budget::duration), Ok(millis(18)));
         assert_eq!(
-            Budget::of_header(Some("18446744073709551615")).map(Budget::duration),
+            Budget::from_header(Some("18446744073709551615")).map(Budget::duration),
             Ok(Budget::MOST)
         );
-        assert_eq!(Budget::of_header(None).map(Budget::duration), Ok(Budget::USUAL));
+        assert_eq!(Budget::from_header(None).map(Budget::duration), Ok(Budget::USUAL));
         for bad in ["", "-1", "1.5", "soon"] {
-            assert_eq!(Budget::of_header(Some(bad)), Err(BadBudget), "{bad}");
+            assert_eq!(Budget::from_header(Some(bad)), Err(BadBudget), "{bad}");
         }
     }
 

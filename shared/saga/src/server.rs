@@ -99,7 +99,7 @@ where
                 poem::Error::from(problem)
             })?;
             agree(terms, &request)?;
-            let budget = Budget::of_header(request.header(BUDGET_HEADER)).map_err(poem::error::BadRequest)?;
+            let budget = Budget::from_header(request.header(BUDGET_HEADER)).map_err(poem::error::BadRequest)?;
             let until = Instant::now() + budget.duration();
             let calls: Vec<Call<Q>> = timeout_at(until, parse(request, &served)).await.map_err(|_| {
                 poem::Error::from_string(

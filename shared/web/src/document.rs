@@ -4,7 +4,7 @@ use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::{Map, Value};
 
 /// The largest whole number that JavaScript keeps exact: 2^53 - 1.
-const MOST_EXACT: i64 = 9_007_199_254_740_991;
+const MAX_EXACT: i64 = 9_007_199_254_740_991;
 
 /// What every document says first, after what its service is.
 const PREFACE: &str = "
@@ -60,7 +60,7 @@ fn without_parameters((media_type, content): (String, Value)) -> (String, Value)
 
 fn warn_of_rounding(schema: &mut Map<String, Value>) {
     let said = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-    let note = format!("JavaScript, and with it this page, rounds what is above {MOST_EXACT}.");
+    let note = format!("JavaScript, and with it this page, rounds what is above {MAX_EXACT}.");
     let description = format!("{said}\n\n{note}");
     schema.insert("description".into(), description.trim_start().into());
 }
@@ -97,7 +97,7 @@ mod tests {
         let content = &document["paths"]["/a"]["get"]["responses"]["200"]["content"];
         assert!(content["text/plain"].is_object());
         let schema = &content["application/json"]["schema"];
-        let most = MOST_EXACT.to_string();
+        let most = MAX_EXACT.to_string();
         assert!(schema["description"].as_str().is_some_and(|text| text.contains(&most)));
         assert!(
             document["info"]["description"]

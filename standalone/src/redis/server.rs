@@ -33,8 +33,8 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 /// How long a server that has died is left alone before it is started again.
 const RESTARTS: Backoff = Backoff {
-    first: Duration::from_millis(400),
-    most: Duration::from_secs(20),
+    min: Duration::from_millis(400),
+    max: Duration::from_secs(20),
 };
 /// A server that has run for so long has recovered: the next pause is short again.
 const STEADY: Duration = Duration::from_secs(60);

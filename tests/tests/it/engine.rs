@@ -179,7 +179,7 @@ struct Summed {
 }
 
 impl Event for Summed {
-    const TYPE: &'static str = "counter.summed";
+    const TYPE: &'static str = "counter.changed";
 
     fn id(&self) -> String {
         self.sum.to_string()

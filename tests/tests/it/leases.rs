@@ -13,7 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// How long after its deadline a saga has ended.
 const MARGIN: Duration = Duration::from_secs(10);
 /// How many drivers a saga has at most: their leases double.
-const MOST_DRIVERS: u64 = 5;
+const MAX_DRIVERS: u64 = 5;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_whose_drives_take_longer_than_the_smallest_lease_do_not_overtake_each_other_for_ever() {
@@ -69,7 +69,7 @@ async fn two_processes_whose_drives_take_longer_than_the_smallest_lease_do_not_o
         drivers += rival.counted("holdfast_sagas_taken_over_total").await;
     }
     assert!(drivers > 0, "nobody was overtaken");
-    assert!(drivers <= orders.len() as u64 * MOST_DRIVERS, "{drivers} drivers");
+    assert!(drivers <= orders.len() as u64 * MAX_DRIVERS, "{drivers} drivers");
     let left = (client.stock(&item).await, client.credit(&rich).await);
     assert_eq!((audit.paid, left), (2, (98, 92)));
     assert_eq!(client.credit(&poor).await, 3);

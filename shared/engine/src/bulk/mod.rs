@@ -57,8 +57,8 @@ const IN_FLIGHT: usize = 4;
 const STALLED: Duration = Duration::from_secs(20);
 /// The pauses before what failed for the moment is tried again.
 const AGAIN: Backoff = Backoff {
-    first: Duration::from_millis(20),
-    most: Duration::from_secs(1),
+    min: Duration::from_millis(20),
+    max: Duration::from_secs(1),
 };
 
 /// Submits the commands that `command` makes for all numbers below `count`, a partition's at a time in chunks, a few chunks

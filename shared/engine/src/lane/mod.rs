@@ -26,23 +26,23 @@ use super::{
     batch::Batch,
     clock_watch::ClockWatch,
     command::{Pending, Trace, describe},
-    connection::{Commit, Connection, Load, LoadError},
     fence::{Fence, Sent},
     health::{Pulse, Report},
     pace::Pace,
     refusal::Refusal,
+    transaction::{Commit, Load, LoadError, Transaction},
     turn::Turn,
     writes::Writes,
 };
 use crate::store::LanePool;
 
 const CONFLICT_BACKOFF: Backoff = Backoff {
-    first: Duration::from_micros(500),
-    most: Duration::from_millis(20),
+    min: Duration::from_micros(500),
+    max: Duration::from_millis(20),
 };
 const FAILURE_BACKOFF: Backoff = Backoff {
-    first: Duration::from_millis(5),
-    most: Duration::from_millis(200),
+    min: Duration::from_millis(5),
+    max: Duration::from_millis(200),
 };
 /// How often a lane that Redis refuses to write for, and that has nothing to do, tries whether it does again.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ pub(super) struct Lane {
     connections: LanePool,
     outbox_entries: u32,
     /// Absent after an error, until the next try makes one.
-    connection: Option<Connection>,
+    transaction: Option<Transaction>,
     fence: Fence,
     /// The number of the last EXEC that was sent. Never used twice, not even for a second try.
     number: u64,
@@ -112,7 +112,7 @@ impl Lane {
             backlog: Backlog::new(queue, report.taken()),
             connections,
             outbox_entries: config.outbox_entries,
-            connection: None,
+            transaction: None,
             fence,
             number: 0,
             pace: Pace::new(config.batch_records as usize),
@@ -171,26 +171,26 @@ impl Lane {
     async fn attempt(&mut self, batch: &mut Batch) -> Result<Passed, Failed> {
         let is_probe = batch.is_empty();
         let touches = batch.touches();
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => Connection::open(&self.connections, self.outbox_entries)
+        let transaction = match self.transaction.take() {
+            Some(transaction) => transaction,
+            None => Transaction::open(&self.connections, self.outbox_entries)
                 .await
                 .map_err(Failed::to_connect)?,
         };
-        let connection = self.connection.insert(connection);
+        let transaction = self.transaction.insert(transaction);
         let started = Instant::now();
         self.number += 1;
         let request = self.turn.request(self.number, started);
-        let load = connection.load(&touches, &self.fence, &request).await?;
+        let load = transaction.load(&touches, &self.fence, &request).await?;
         self.clock.observe(load.loaded.now);
         if self.turn.yields_to(load.turn.as_ref(), started) {
-            connection.discard().await?;
+            transaction.discard().await?;
             return Err(Failed::Yielded);
         }
         let writes = batch.decide(&touches, &load.loaded).map_err(Failed::Faulty)?;
         let bytes = load.loaded.bytes();
         if writes.is_empty() && !is_probe {
-            connection.discard().await?;
+            transaction.discard().await?;
             return Ok(Passed { bytes, fenced: false });
         }
         let is_free = writes.only_frees() && batch.is_repeatable() && !is_probe;
@@ -203,11 +203,11 @@ impl Lane {
         batch.note(Trace::UnderWay);
         if is_free && self.report.is_full() {
             batch.note(Trace::Unseen);
-            connection.free(&writes).await?;
+            transaction.free(&writes).await?;
             return Ok(Passed { bytes, fenced: false });
         }
         let fenced = (!is_free).then_some((&self.fence, self.number));
-        match connection.commit(&writes, fenced, self.turn.held()).await {
+        match transaction.commit(&writes, fenced, self.turn.held()).await {
             Commit::Done => {
                 self.turn.committed(started.elapsed(), Instant::now());
                 Ok(Passed {
@@ -238,19 +238,19 @@ impl Lane {
     /// Writes the fence, and nothing else: whatever becomes of it, the next load sees. It watches the fence alone, so
     /// that no rival comes between, and watches it from an earlier request on, so that it cannot come late.
     async fn establish(&mut self) -> Failed {
-        let Some(connection) = &mut self.connection else {
+        let Some(transaction) = &mut self.transaction else {
             return Failed::Unfenced;
         };
-        if let Err(error) = connection.discard().await {
+        if let Err(error) = transaction.discard().await {
             return error.into();
         }
-        match connection
+        match transaction
             .load(&Touches::default(), &self.fence, &self.turn.look())
             .await
         {
             Err(error) => return error.into(),
             Ok(Load { fence: Some(_), .. }) => {
-                return connection
+                return transaction
                     .discard()
                     .await
                     .map_or_else(Failed::from, |()| Failed::Unfenced);
@@ -258,7 +258,7 @@ impl Lane {
             Ok(_) => {}
         }
         let fence = Some((&self.fence, self.number));
-        match connection.commit(&Writes::default(), fence, None).await {
+        match transaction.commit(&Writes::default(), fence, None).await {
             Commit::Done | Commit::Conflict => Failed::Unfenced,
             Commit::Refused(refusal) => Failed::Refused(refusal),
             Commit::Lost { cause, .. } => Failed::Broken(cause),
@@ -273,8 +273,8 @@ impl Lane {
     }
 
     fn disconnect(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.throw_away();
+        if let Some(transaction) = self.transaction.take() {
+            transaction.throw_away();
         }
     }
 }

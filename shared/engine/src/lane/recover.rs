@@ -12,10 +12,10 @@ use crate::{
     EngineError,
     batch::Batch,
     command::Trace,
-    connection::Connection,
     fence::{Sent, Verdict},
     refusal::{Refusal, Remedy},
     store::Redirect,
+    transaction::Transaction,
 };
 
 impl Lane {
@@ -124,13 +124,13 @@ impl Lane {
         let mut tries = 0;
         loop {
             self.number += 1;
-            if let Ok(mut connection) = Connection::open(&self.connections, self.outbox_entries).await {
-                match connection.resolve(&self.fence, sent, self.number).await {
+            if let Ok(mut transaction) = Transaction::open(&self.connections, self.outbox_entries).await {
+                match transaction.resolve(&self.fence, sent, self.number).await {
                     Ok(Some(verdict)) => {
-                        self.connection = Some(connection);
+                        self.transaction = Some(transaction);
                         return verdict;
                     }
-                    Ok(None) | Err(_) => connection.throw_away(),
+                    Ok(None) | Err(_) => transaction.throw_away(),
                 }
             }
             batch.fail_due(Instant::now(), self.resolve_grace, &unknown);

@@ -48,7 +48,7 @@ impl Store {
     async fn keeps_all(&self, partitions: &Partitions) -> Result<(), StoreError> {
         for slot in self.slots(partitions) {
             // Not CONFIG GET, which managed services forbid.
-            let told = memory(&self.reader, slot).await;
+            let told = info(&self.reader, slot).await;
             match told.as_deref().map(|told| field(told, "maxmemory_policy")) {
                 Ok(Some(KEEPS_ALL)) => {}
                 Ok(Some(policy)) => return Err(StoreError::Evicts { policy: policy.into() }),
@@ -71,11 +71,11 @@ impl Store {
     }
 }
 
-/// What the server of a slot tells of its memory.
-pub(super) async fn memory(reader: &Reader, slot: u16) -> Result<String, RedisError> {
+/// What the server of a slot says about itself.
+pub(super) async fn info(reader: &Reader, slot: u16) -> Result<String, RedisError> {
     let info = CustomCommand::new_static("INFO", ClusterHash::Custom(slot), false);
     reader
-        .ask(|client| async move { client.custom(info, vec!["memory"]).await })
+        .ask(|client| async move { client.custom(info, Vec::<String>::new()).await })
         .await
 }
 

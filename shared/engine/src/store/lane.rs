@@ -9,7 +9,7 @@ use deadpool::managed::{self, Metrics, RecycleResult};
 use domain::Timestamp;
 use fred::types::config::{Config, Server, ServerConfig};
 
-use super::wire::{Reply, Wire, WireError, error};
+use super::connection::{Connection, ConnectionError, Reply, error};
 
 /// A lane's connections: one at a time.
 pub(crate) type LanePool = managed::Pool<LaneServer>;
@@ -54,7 +54,7 @@ impl Redirect {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     #[error(transparent)]
-    Wire(#[from] WireError),
+    Connection(#[from] ConnectionError),
     /// The server does not let us in: another password, or commands that it does not allow.
     #[error("Redis refuses the connection: {0}")]
     Refused(String),
@@ -81,16 +81,16 @@ impl LaneServer {
         self.redirect.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    async fn connect(&self) -> Result<Wire, ConnectError> {
+    async fn connect(&self) -> Result<Connection, ConnectError> {
         if let Some(Redirect { server, is_asking }) = self.take_redirect() {
-            let mut wire = self.greet(self.over_tcp(&server).await?).await?;
+            let mut connection = self.greet(self.over_tcp(&server).await?).await?;
             if is_asking {
-                wire.say_asking();
+                connection.say_asking();
             }
-            return Ok(wire);
+            return Ok(connection);
         }
         match &self.config.server {
-            ServerConfig::Unix { path } => self.greet(Wire::over_unix(path, self.timeout).await?).await,
+            ServerConfig::Unix { path } => self.greet(Connection::over_unix(path, self.timeout).await?).await,
             ServerConfig::Centralized { server } => self.greet(self.over_tcp(server).await?).await,
             ServerConfig::Clustered { hosts, .. } => {
                 let server = first(hosts, |host| self.owner_in_cluster(host)).await?;
@@ -100,39 +100,39 @@ impl LaneServer {
                 hosts, service_name, ..
             } => {
                 let server = first(hosts, |host| self.master_by_sentinel(host, service_name)).await?;
-                let mut wire = self.greet(self.over_tcp(&server).await?).await?;
-                ensure_master(&mut wire).await?;
-                Ok(wire)
+                let mut connection = self.greet(self.over_tcp(&server).await?).await?;
+                ensure_master(&mut connection).await?;
+                Ok(connection)
             }
         }
     }
 
-    async fn over_tcp(&self, server: &Server) -> Result<Wire, WireError> {
-        Wire::over_tcp(&server.host, server.port, self.timeout).await
+    async fn over_tcp(&self, server: &Server) -> Result<Connection, ConnectionError> {
+        Connection::over_tcp(&server.host, server.port, self.timeout).await
     }
 
     /// Says who we are, and sees that transactions are allowed: were MULTI refused later, what follows it would be
     /// done at once, each command on its own.
-    async fn greet(&self, mut wire: Wire) -> Result<Wire, ConnectError> {
+    async fn greet(&self, mut connection: Connection) -> Result<Connection, ConnectError> {
         if let Some(password) = &self.config.password {
             let user = self.config.username.iter().map(String::as_bytes);
-            wire.ask("AUTH", user.chain([password.as_bytes()]));
+            connection.queue("AUTH", user.chain([password.as_bytes()]));
         }
         let database = self.config.database.unwrap_or_default().to_string();
-        wire.ask("SELECT", [database.as_bytes()]);
-        wire.ask("MULTI", []);
-        wire.ask("EXEC", []);
-        match wire.exchange().await?.iter().find_map(error) {
+        connection.queue("SELECT", [database.as_bytes()]);
+        connection.queue("MULTI", []);
+        connection.queue("EXEC", []);
+        match connection.exchange().await?.iter().find_map(error) {
             Some(refusal) => Err(ConnectError::Refused(refusal.to_owned())),
-            None => Ok(wire),
+            None => Ok(connection),
         }
     }
 
     /// Source: <https://redis.io/docs/latest/commands/cluster-slots/>
     async fn owner_in_cluster(&self, host: &Server) -> Result<Server, ConnectError> {
-        let mut wire = self.greet(self.over_tcp(host).await?).await?;
-        wire.ask("CLUSTER", [&b"SLOTS"[..]]);
-        let replies = wire.exchange().await?;
+        let mut connection = self.greet(self.over_tcp(host).await?).await?;
+        connection.queue("CLUSTER", [&b"SLOTS"[..]]);
+        let replies = connection.exchange().await?;
         let Some(Reply::Array(ranges)) = replies.first() else {
             return Err(nowhere(host, "tells no slots"));
         };
@@ -144,9 +144,9 @@ impl LaneServer {
 
     /// Source: <https://redis.io/docs/latest/develop/reference/sentinel-clients/>
     async fn master_by_sentinel(&self, host: &Server, service: &str) -> Result<Server, ConnectError> {
-        let mut wire = self.over_tcp(host).await?;
-        wire.ask("SENTINEL", [&b"get-master-addr-by-name"[..], service.as_bytes()]);
-        let replies = wire.exchange().await?;
+        let mut connection = self.over_tcp(host).await?;
+        connection.queue("SENTINEL", [&b"get-master-addr-by-name"[..], service.as_bytes()]);
+        let replies = connection.exchange().await?;
         let Some(Reply::Array(address)) = replies.first() else {
             return Err(nowhere(host, "knows no master of that name"));
         };
@@ -161,14 +161,14 @@ impl LaneServer {
 }
 
 impl managed::Manager for LaneServer {
-    type Type = Wire;
+    type Type = Connection;
     type Error = ConnectError;
 
-    async fn create(&self) -> Result<Wire, ConnectError> {
+    async fn create(&self) -> Result<Connection, ConnectError> {
         self.connect().await
     }
 
-    async fn recycle(&self, _: &mut Wire, _: &Metrics) -> RecycleResult<ConnectError> {
+    async fn recycle(&self, _: &mut Connection, _: &Metrics) -> RecycleResult<ConnectError> {
         Ok(())
     }
 }
@@ -206,9 +206,9 @@ fn owner(range: &Reply, slot: u16, asked: &Server) -> Option<Server> {
 }
 
 /// A sentinel may not have heard yet that its master is none any more.
-async fn ensure_master(wire: &mut Wire) -> Result<(), ConnectError> {
-    wire.ask("ROLE", []);
-    match wire.exchange().await?.first() {
+async fn ensure_master(connection: &mut Connection) -> Result<(), ConnectError> {
+    connection.queue("ROLE", []);
+    match connection.exchange().await?.first() {
         Some(Reply::Array(role)) if role.first().and_then(text) == Some("master") => Ok(()),
         _ => Err(ConnectError::Nowhere("the sentinel's master is none".into())),
     }

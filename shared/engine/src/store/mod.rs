@@ -1,19 +1,19 @@
 //! The one place that knows how Redis is reached: single, sentinel or cluster.
 //!
 //! Two kinds of connection, for two kinds of work:
-//! - a [`Wire`](wire::Wire) belongs to one lane. It never reconnects and never repeats a command by itself: a
+//! - a [`Connection`](connection::Connection) belongs to one lane. It never reconnects and never repeats a command by itself: a
 //!   client that reconnects loses its WATCH in silence, and then EXEC overwrites a rival's work. It is
 //!   thrown away after any error; the lane's pool makes the next one.
 //! - the shared [`Reader`](reader::Reader) is fred's, reconnects as it likes, and carries nothing but reads.
 
 mod claim;
+pub(crate) mod connection;
 mod error;
 mod lane;
 pub(crate) mod reader;
 pub mod scan;
 mod url;
 mod watch;
-pub(crate) mod wire;
 
 use std::{
     fs,

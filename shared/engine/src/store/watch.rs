@@ -4,6 +4,7 @@
 //! maxmemory refuses even those. So what is new is refused before, and the rest of the memory is for what ends.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +16,7 @@ use metrics::{Gauge, gauge};
 
 use super::{
     Store, StoreFull,
-    claim::{KEEPS_ALL, field, memory},
+    claim::{KEEPS_ALL, field, info},
     reader::Reader,
 };
 use crate::keys::Partitions;
@@ -30,6 +31,8 @@ struct Watch {
     service: String,
     watermark_percent: u8,
     ratio: Gauge,
+    records: Gauge,
+    used_bytes: Gauge,
     evicts: bool,
 }
 
@@ -56,6 +59,8 @@ impl Store {
             service: service.to_owned(),
             watermark_percent: self.watermark_percent,
             ratio: gauge!("holdfast_store_used_ratio", "store" => service.to_owned()),
+            records: gauge!("holdfast_store_records", "store" => service.to_owned()),
+            used_bytes: gauge!("holdfast_store_used_bytes", "store" => service.to_owned()),
             evicts: false,
         };
         watch.look(&self.nearly_full).await;
@@ -78,11 +83,16 @@ impl Watch {
     /// Says what it sees, and logs it once if that changes. While Redis does not answer, what it said last counts.
     async fn look(&mut self, nearly_full: &AtomicBool) {
         let mut fullest: f64 = 0.0;
+        let mut servers: HashMap<String, (f64, f64)> = HashMap::new();
         for slot in &self.slots {
-            let Ok(told) = memory(&self.reader, *slot).await else {
+            let Ok(told) = info(&self.reader, *slot).await else {
                 return;
             };
             fullest = fullest.max(used_ratio(&told));
+            // Several slots may be on one server.
+            let run_id = field(&told, "run_id").unwrap_or_default();
+            let used_bytes = number(&told, "used_memory").unwrap_or_default();
+            servers.insert(run_id.to_owned(), (records(&told), used_bytes));
             let policy = field(&told, "maxmemory_policy").unwrap_or(KEEPS_ALL);
             if policy != KEEPS_ALL && !self.evicts {
                 tracing::error!(
@@ -94,6 +104,8 @@ impl Watch {
             self.evicts = policy != KEEPS_ALL;
         }
         self.ratio.set(fullest);
+        self.records.set(servers.values().map(|(records, _)| records).sum::<f64>());
+        self.used_bytes.set(servers.values().map(|(_, bytes)| bytes).sum::<f64>());
         let is_nearly_full = fullest * 100.0 > f64::from(self.watermark_percent);
         let was = nearly_full.swap(is_nearly_full, Ordering::Relaxed);
         if is_nearly_full && !was {
@@ -111,11 +123,22 @@ impl Watch {
 /// How much of its maxmemory a server uses, as it counts itself: without what replicas and the append-only file have
 /// not taken yet. Nothing if it has no maxmemory.
 fn used_ratio(told: &str) -> f64 {
-    let number = |name| field(told, name).and_then(|text| text.parse::<f64>().ok());
-    match (number("used_memory"), number("maxmemory")) {
-        (Some(used), Some(most)) if most > 0.0 => (used - number("mem_not_counted_for_evict").unwrap_or(0.0)) / most,
+    match (number(told, "used_memory"), number(told, "maxmemory")) {
+        (Some(used), Some(max)) if max > 0.0 => {
+            (used - number(told, "mem_not_counted_for_evict").unwrap_or_default()) / max
+        }
         _ => 0.0,
     }
+}
+
+/// How many keys a server holds.
+fn records(told: &str) -> f64 {
+    let keyspace = field(told, "db0").and_then(|keyspace| keyspace.strip_prefix("keys=")?.split(',').next());
+    keyspace.and_then(|count| count.parse().ok()).unwrap_or_default()
+}
+
+fn number(told: &str, name: &str) -> Option<f64> {
+    field(told, name)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -132,5 +155,12 @@ mod tests {
             "a server without a bound is never full"
         );
         assert!(used_ratio("").abs() < 1e-9);
+    }
+
+    #[test]
+    fn records_are_counted_in_an_empty_store_too() {
+        let told = "# Keyspace\r\ndb0:keys=120,expires=3,avg_ttl=100\r\n";
+        assert!((records(told) - 120.0).abs() < 1e-9);
+        assert!(records("# Keyspace\r\n").abs() < 1e-9);
     }
 }

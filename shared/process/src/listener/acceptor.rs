@@ -14,7 +14,7 @@ use super::Bound;
 /// that it is connected and sends in vain: measured, one among thousands then heard nothing for three seconds.
 const BACKLOG: u32 = 16_384;
 /// How many connections may be open. Each costs about 10 kB while it is idle.
-const MOST_CONNECTIONS: usize = 16_384;
+const MAX_CONNECTIONS: usize = 16_384;
 /// How many open files are for everything else: the stores, the log, calls to other services.
 const FILES_KEPT: u64 = 64;
 /// How long nothing is accepted after the system has refused it.
@@ -25,7 +25,7 @@ const QUIET: Duration = Duration::from_secs(10);
 /// A socket that listens.
 pub(crate) struct Acceptor {
     listener: TcpListener,
-    most: usize,
+    max_connections: usize,
     /// When the system last refused a connection, if that is not long ago.
     refused: Option<Instant>,
     /// Those that take its place.
@@ -45,7 +45,7 @@ impl Acceptor {
         socket.bind(address)?;
         Ok(Self {
             listener: socket.listen(BACKLOG)?,
-            most: most_connections(open_files()),
+            max_connections: max_connections(open_files()),
             refused: None,
             moves: None,
         })
@@ -61,8 +61,8 @@ impl Acceptor {
     }
 
     /// How many connections may be open at once. One more waits.
-    pub(crate) fn most(&self) -> usize {
-        self.most
+    pub(crate) fn max_connections(&self) -> usize {
+        self.max_connections
     }
 
     /// The next connection. May be dropped and called again.
@@ -114,9 +114,9 @@ fn open_files() -> u64 {
     })
 }
 
-fn most_connections(open_files: u64) -> usize {
+fn max_connections(open_files: u64) -> usize {
     let room = open_files.saturating_sub(FILES_KEPT).max(1);
-    usize::try_from(room).map_or(MOST_CONNECTIONS, |room| room.min(MOST_CONNECTIONS))
+    usize::try_from(room).map_or(MAX_CONNECTIONS, |room| room.min(MAX_CONNECTIONS))
 }
 
 /// A caller that has gone before it was accepted is no trouble of ours (accept(2), "Error handling").
@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn connections_leave_room_for_the_other_files() {
-        assert_eq!(most_connections(1_024), 960);
-        assert_eq!(most_connections(u64::MAX), MOST_CONNECTIONS);
-        assert_eq!(most_connections(10), 1);
+        assert_eq!(max_connections(1_024), 960);
+        assert_eq!(max_connections(u64::MAX), MAX_CONNECTIONS);
+        assert_eq!(max_connections(10), 1);
     }
 }

@@ -55,12 +55,12 @@ const BODY_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a connection is looked at whether it is overdue.
 const LOOK: Duration = Duration::from_secs(2);
 /// What hyper keeps of a request's head at most, in bytes.
-const MOST_HEAD: usize = 128 * 1024;
+const MAX_HEAD: usize = 128 * 1024;
 /// How large the head of a request by HTTP/2 may be, in bytes, and how many such requests one connection may have: in
 /// all, and given up before they were answered (hyper's and h2's own defaults).
-const MOST_HTTP2_HEAD: u32 = 16 * 1024;
-const MOST_HTTP2_STREAMS: u32 = 200;
-const MOST_HTTP2_RESETS: usize = 20;
+const MAX_HTTP2_HEAD: u32 = 16 * 1024;
+const MAX_HTTP2_STREAMS: u32 = 200;
+const MAX_HTTP2_RESETS: usize = 20;
 
 /// Serves every connection until `stop`, then finishes what is being served.
 ///
@@ -78,7 +78,7 @@ where
             biased;
             () = stop.cancelled() => break,
             Some(ended) = connections.join_next() => told(ended),
-            (stream, remote) = acceptor.accept(), if connections.len() < acceptor.most() => {
+            (stream, remote) = acceptor.accept(), if connections.len() < acceptor.max_connections() => {
                 connections.spawn(server.clone().converse(stream, remote, closing.clone()));
             }
         }
@@ -96,7 +96,7 @@ where
                 break;
             }
             Some(ended) = connections.join_next() => told(ended),
-            (stream, remote) = acceptor.accept(), if connections.len() < acceptor.most() => {
+            (stream, remote) = acceptor.accept(), if connections.len() < acceptor.max_connections() => {
                 connections.spawn(server.clone().converse(stream, remote, closing.clone()));
             }
         }
@@ -125,11 +125,11 @@ struct Server<E> {
 impl<E: Endpoint<Output = Response> + 'static> Server<E> {
     fn new(endpoint: E) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
-        http.http1().max_buf_size(MOST_HEAD);
+        http.http1().max_buf_size(MAX_HEAD);
         http.http2()
-            .max_concurrent_streams(MOST_HTTP2_STREAMS)
-            .max_pending_accept_reset_streams(MOST_HTTP2_RESETS)
-            .max_header_list_size(MOST_HTTP2_HEAD);
+            .max_concurrent_streams(MAX_HTTP2_STREAMS)
+            .max_pending_accept_reset_streams(MAX_HTTP2_RESETS)
+            .max_header_list_size(MAX_HTTP2_HEAD);
         Self {
             endpoint,
             http,

@@ -7,9 +7,9 @@ use poem::{Body, Endpoint, Middleware, Request, error::ReadBodyError};
 use crate::problem::{BODY_TOO_LARGE, Problem};
 
 /// The limit, in bytes: `client_max_body_size` of deploy/gateway/nginx.conf.
-pub(super) const MOST_BODY: usize = 16 * 1_024;
+pub(super) const MAX_BODY: usize = 16 * 1_024;
 
-/// Refuses requests whose body is larger than [`MOST_BODY`].
+/// Refuses requests whose body is larger than [`MAX_BODY`].
 pub struct BodyLimit;
 
 impl<E: Endpoint> Middleware<E> for BodyLimit {
@@ -41,10 +41,10 @@ impl<E: Endpoint> Endpoint for BodyLimitEndpoint<E> {
 }
 
 async fn read(body: Body) -> poem::Result<()> {
-    match body.into_bytes_limit(MOST_BODY).await {
+    match body.into_bytes_limit(MAX_BODY).await {
         Ok(_) => Ok(()),
         Err(ReadBodyError::PayloadTooLarge) => {
-            let detail = format!("at most {MOST_BODY} bytes are taken, and no call needs a body");
+            let detail = format!("at most {MAX_BODY} bytes are taken, and no call needs a body");
             Err(Problem::new(&BODY_TOO_LARGE, detail).into())
         }
         Err(error) => Err(error.into()),

@@ -107,7 +107,7 @@ pub(super) struct ProblemBody {
 }
 
 /// The longest path that an answer repeats, in bytes. The client knows what it has asked for.
-const MOST_INSTANCE: usize = 1_024;
+const MAX_INSTANCE: usize = 1_024;
 
 /// Builds an error's answer from its parts.
 pub(crate) fn respond(
@@ -123,7 +123,7 @@ pub(crate) fn respond(
         title: title.into(),
         status,
         detail: Some(detail.into()),
-        instance: (instance.len() <= MOST_INSTANCE).then(|| instance.into()),
+        instance: (instance.len() <= MAX_INSTANCE).then(|| instance.into()),
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let builder = Response::builder().status(status).content_type(PROBLEM_JSON);
@@ -148,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_path_that_is_too_long_is_not_repeated_to_who_has_sent_it() {
-        let long = "/".repeat(MOST_INSTANCE + 1);
+        let long = "/".repeat(MAX_INSTANCE + 1);
         let told = |path| respond(404, "about:blank", "Not Found", "", path, None);
         let body = told(&long).into_body().into_string().await.expect("a body");
         assert!(!body.contains("instance"), "{body}");

@@ -14,8 +14,8 @@ use super::{CallError, Link, Replies, replies::Waiting};
 
 /// How long a sender rests after its first failure in a row, and at most.
 const REST: Backoff = Backoff {
-    first: Duration::from_millis(20),
-    most: Duration::from_secs(1),
+    min: Duration::from_millis(20),
+    max: Duration::from_secs(1),
 };
 /// A request takes this long before its sender may take the next one, where its answer has begun.
 const LATE: Duration = Duration::from_millis(50);

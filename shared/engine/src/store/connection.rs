@@ -41,7 +41,7 @@ const READ: usize = 64 * 1024;
 /// What was sent may have been done. The connection must not be used any more: a late answer would be taken for the
 /// answer to something else.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WireError {
+pub(crate) enum ConnectionError {
     #[error("Redis did not answer within {0:?}")]
     Timeout(Duration),
     #[error("Redis closed the connection")]
@@ -59,7 +59,7 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// A connection that never reconnects and never repeats anything.
-pub(crate) struct Wire {
+pub(crate) struct Connection {
     stream: Box<dyn Stream>,
     timeout: Duration,
     outgoing: Vec<u8>,
@@ -72,9 +72,9 @@ pub(crate) struct Wire {
     incoming: BytesMut,
 }
 
-impl Wire {
+impl Connection {
     /// Over TCP.
-    pub(crate) async fn over_tcp(host: &str, port: u16, timeout: Duration) -> Result<Self, WireError> {
+    pub(crate) async fn over_tcp(host: &str, port: u16, timeout: Duration) -> Result<Self, ConnectionError> {
         let stream = within(timeout, TcpStream::connect((host, port))).await?;
         // A batch is one write; to wait for more to send would only be late.
         stream.set_nodelay(true)?;
@@ -83,7 +83,7 @@ impl Wire {
     }
 
     /// Over a socket in the file system.
-    pub(crate) async fn over_unix(path: &Path, timeout: Duration) -> Result<Self, WireError> {
+    pub(crate) async fn over_unix(path: &Path, timeout: Duration) -> Result<Self, ConnectionError> {
         let stream = within(timeout, UnixStream::connect(path)).await?;
         Ok(Self::on(stream, timeout))
     }
@@ -110,8 +110,8 @@ impl Wire {
         self.is_asking = true;
     }
 
-    /// Adds a command to what [`Wire::exchange`] sends.
-    pub(crate) fn ask<'a>(&mut self, name: &'a str, arguments: impl IntoIterator<Item = &'a [u8]>) {
+    /// Adds a command to what [`Connection::exchange`] sends.
+    pub(crate) fn queue<'a>(&mut self, name: &'a str, arguments: impl IntoIterator<Item = &'a [u8]>) {
         if self.is_asking && !self.in_transaction {
             self.unheard.push(self.asked);
             self.put("ASKING", []);
@@ -138,14 +138,14 @@ impl Wire {
     /// Sends what was added, and waits for as many answers.
     ///
     /// An answer that is an error is an answer like any other.
-    pub(crate) async fn exchange(&mut self) -> Result<Vec<Reply>, WireError> {
+    pub(crate) async fn exchange(&mut self) -> Result<Vec<Reply>, ConnectionError> {
         let timeout = self.timeout;
         tokio::time::timeout(timeout, self.exchange_unbounded())
             .await
-            .map_err(|_| WireError::Timeout(timeout))?
+            .map_err(|_| ConnectionError::Timeout(timeout))?
     }
 
-    async fn exchange_unbounded(&mut self) -> Result<Vec<Reply>, WireError> {
+    async fn exchange_unbounded(&mut self) -> Result<Vec<Reply>, ConnectionError> {
         self.stream.write_all(&self.outgoing).await?;
         self.outgoing.clear();
         let asked = std::mem::take(&mut self.asked);
@@ -162,14 +162,14 @@ impl Wire {
         if self.incoming.is_empty() {
             Ok(replies)
         } else {
-            Err(WireError::Unasked)
+            Err(ConnectionError::Unasked)
         }
     }
 
-    async fn read(&mut self) -> Result<(), WireError> {
+    async fn read(&mut self) -> Result<(), ConnectionError> {
         self.incoming.reserve(READ);
         match self.stream.read_buf(&mut self.incoming).await? {
-            0 => Err(WireError::Closed),
+            0 => Err(ConnectionError::Closed),
             _ => Ok(()),
         }
     }
@@ -193,11 +193,11 @@ fn head(outgoing: &mut Vec<u8>, marker: u8, number: usize) {
     let _ = write!(outgoing, "{number}\r\n");
 }
 
-async fn within<T>(timeout: Duration, work: impl Future<Output = io::Result<T>>) -> Result<T, WireError> {
+async fn within<T>(timeout: Duration, work: impl Future<Output = io::Result<T>>) -> Result<T, ConnectionError> {
     tokio::time::timeout(timeout, work)
         .await
-        .map_err(|_| WireError::Timeout(timeout))?
-        .map_err(WireError::Broken)
+        .map_err(|_| ConnectionError::Timeout(timeout))?
+        .map_err(ConnectionError::Broken)
 }
 
 #[cfg(test)]
@@ -228,16 +228,16 @@ mod tests {
     #[tokio::test]
     async fn asking_is_said_before_each_command_and_once_for_a_transaction() {
         let (client, mut server) = connected().await;
-        let mut wire = Wire::on(client, Duration::from_secs(5));
-        wire.say_asking();
-        wire.ask("WATCH", [&b"a"[..]]);
-        wire.ask("MULTI", []);
-        wire.ask("SET", [&b"a"[..], b"1"]);
-        wire.ask("EXEC", []);
-        wire.ask("GET", [&b"a"[..]]);
+        let mut connection = Connection::on(client, Duration::from_secs(5));
+        connection.say_asking();
+        connection.queue("WATCH", [&b"a"[..]]);
+        connection.queue("MULTI", []);
+        connection.queue("SET", [&b"a"[..], b"1"]);
+        connection.queue("EXEC", []);
+        connection.queue("GET", [&b"a"[..]]);
         let answers = b"+OK\r\n+1\r\n+OK\r\n+2\r\n+3\r\n*0\r\n+OK\r\n+4\r\n";
         server.write_all(answers).await.expect("a connection");
-        let replies = wire.exchange().await.expect("answers");
+        let replies = connection.exchange().await.expect("answers");
         let words: Vec<&[u8]> = replies
             .iter()
             .filter_map(|reply| match reply {

@@ -18,8 +18,9 @@ use super::{
     writes::milliseconds,
 };
 use crate::store::{
-    ConnectError, LanePool, LaneServer, time,
-    wire::{Reply, WireError, error},
+    ConnectError, LanePool, LaneServer,
+    connection::{ConnectionError, Reply, error},
+    time,
 };
 
 /// How a commit ended.
@@ -62,22 +63,22 @@ pub(super) struct Load {
     pub(super) turn: Option<Bytes>,
 }
 
-pub(super) struct Connection {
-    wire: Object<LaneServer>,
+pub(super) struct Transaction {
+    connection: Object<LaneServer>,
     /// Streams and indexes that are what they should be, as far as this connection has seen.
     checked: HashSet<Str>,
     /// About how many entries each outbox keeps.
     outbox_entries: u32,
 }
 
-impl Connection {
+impl Transaction {
     pub(super) async fn open(connections: &LanePool, outbox_entries: u32) -> Result<Self, LoadError> {
-        let wire = connections.get().await.map_err(|cause| match cause {
+        let connection = connections.get().await.map_err(|cause| match cause {
             PoolError::Backend(ConnectError::Refused(cause)) => LoadError::Refused(Refusal::new(cause)),
             cause => LoadError::Broken(cause.to_string()),
         })?;
         Ok(Self {
-            wire,
+            connection,
             checked: HashSet::new(),
             outbox_entries,
         })
@@ -85,7 +86,7 @@ impl Connection {
 
     /// Takes the connection out of the pool for good.
     pub(super) fn throw_away(self) {
-        drop(Object::take(self.wire));
+        drop(Object::take(self.connection));
     }
 
     /// Watches the records and the fence, reads both, the store's clock and whose turn it is, and begins a transaction,
@@ -105,21 +106,22 @@ impl Connection {
     ) -> Result<Load, LoadError> {
         let records = || touches.names.iter().map(|name| name.as_bytes());
         let appended = || touches.streams.iter().chain(&touches.indexes);
-        let advice = self.ask_for_turn(turn);
+        let advice = self.queue_turn(turn);
         // In this order: what is read before it is watched may be overwritten unseen.
-        self.wire.ask("WATCH", records().chain([fence.key().as_bytes()]));
+        self.connection
+            .queue("WATCH", records().chain([fence.key().as_bytes()]));
         let read = records().chain(appended().map(|name| name.as_bytes()));
-        self.wire.ask("MGET", read.chain([fence.key().as_bytes()]));
-        self.wire.ask("TIME", []);
+        self.connection.queue("MGET", read.chain([fence.key().as_bytes()]));
+        self.connection.queue("TIME", []);
         let streams = self.unchecked(&touches.streams, "stream");
         let indexes = self.unchecked(&touches.indexes, "zset");
         let unchecked: Vec<(Str, &str)> = streams.into_iter().chain(indexes).collect();
         for (key, _) in &unchecked {
-            self.wire.ask("TYPE", [key.as_bytes()]);
+            self.connection.queue("TYPE", [key.as_bytes()]);
         }
-        self.wire.ask("MULTI", []);
+        self.connection.queue("MULTI", []);
 
-        let mut replies = self.wire.exchange().await?;
+        let mut replies = self.connection.exchange().await?;
         let turn = replies.drain(..advice).next_back().and_then(value);
         let mut replies = answered(replies)?.into_iter();
         let (Some(_watched), Some(Reply::Array(values))) = (replies.next(), replies.next()) else {
@@ -147,13 +149,13 @@ impl Connection {
     /// one of them is not there, and mostly nobody has a turn.
     ///
     /// Source: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#multi-keys-operations>
-    fn ask_for_turn(&mut self, turn: &TurnRequest) -> usize {
+    fn queue_turn(&mut self, turn: &TurnRequest) -> usize {
         if let Some((own, kept)) = &turn.take {
             let kept = milliseconds(*kept);
             let taken = [turn.key.as_bytes(), own.as_bytes(), b"NX", b"PX", kept.as_bytes()];
-            self.wire.ask("SET", taken);
+            self.connection.queue("SET", taken);
         }
-        self.wire.ask("GET", [turn.key.as_bytes()]);
+        self.connection.queue("GET", [turn.key.as_bytes()]);
         1 + usize::from(turn.take.is_some())
     }
 
@@ -165,8 +167,8 @@ impl Connection {
 
     /// Ends the transaction that a load has begun, where there is nothing to commit, and forgets what is watched.
     pub(super) async fn discard(&mut self) -> Result<(), LoadError> {
-        self.wire.ask("DISCARD", []);
-        answered(self.wire.exchange().await?)?;
+        self.connection.queue("DISCARD", []);
+        answered(self.connection.exchange().await?)?;
         Ok(())
     }
 
@@ -175,9 +177,9 @@ impl Connection {
     ///
     /// Source: `processCommand` in Redis's server.c (`reject_cmd_on_oom`)
     pub(super) async fn free(&mut self, writes: &Writes) -> Result<(), LoadError> {
-        self.wire.ask("DISCARD", []);
-        writes.ask(&mut self.wire, self.outbox_entries);
-        answered(self.wire.exchange().await?)?;
+        self.connection.queue("DISCARD", []);
+        writes.queue(&mut self.connection, self.outbox_entries);
+        answered(self.connection.exchange().await?)?;
         Ok(())
     }
 
@@ -189,15 +191,15 @@ impl Connection {
         fenced: Option<(&Fence, u64)>,
         own_turn: Option<&Str>,
     ) -> Commit {
-        writes.ask(&mut self.wire, self.outbox_entries);
+        writes.queue(&mut self.connection, self.outbox_entries);
         if let Some((fence, number)) = fenced {
-            fence.ask(&mut self.wire, number);
+            fence.queue(&mut self.connection, number);
         }
         if let Some(turn) = own_turn {
-            self.wire.ask("DEL", [turn.as_bytes()]);
+            self.connection.queue("DEL", [turn.as_bytes()]);
         }
-        self.wire.ask("EXEC", []);
-        match self.wire.exchange().await {
+        self.connection.queue("EXEC", []);
+        match self.connection.exchange().await {
             Ok(replies) => outcome(replies),
             Err(cause) => Commit::Lost {
                 cause: cause.to_string(),
@@ -212,8 +214,8 @@ impl Connection {
         fence: &Fence,
         sent: &Sent,
         moved_to: u64,
-    ) -> Result<Option<Verdict>, WireError> {
-        fence.resolve(&mut self.wire, sent, moved_to).await
+    ) -> Result<Option<Verdict>, ConnectionError> {
+        fence.resolve(&mut self.connection, sent, moved_to).await
     }
 }
 
@@ -236,7 +238,7 @@ fn outcome(replies: Vec<Reply>) -> Commit {
             Some(cause) => unclear(cause.to_owned()),
             None => Commit::Done,
         },
-        (Some(Reply::Error(last)), Some(cause)) if Refusal::of_exec(&last).is_some() => {
+        (Some(Reply::Error(last)), Some(cause)) if Refusal::from_exec(&last).is_some() => {
             Commit::Refused(Refusal::new(cause))
         }
         (_, cause) => unclear(cause.unwrap_or_else(|| "EXEC was answered strangely".into())),
@@ -260,8 +262,8 @@ fn other_type(((key, wanted), found): (&(Str, &str), Reply)) -> Option<(Str, Str
     Some((key.clone(), wrong))
 }
 
-impl From<WireError> for LoadError {
-    fn from(cause: WireError) -> Self {
+impl From<ConnectionError> for LoadError {
+    fn from(cause: ConnectionError) -> Self {
         Self::Broken(cause.to_string())
     }
 }
