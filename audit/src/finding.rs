@@ -55,7 +55,7 @@ pub(crate) struct Finding {
     pub(crate) detail: String,
 }
 
-/// The findings so far. They are many where something is badly off, so they are in a file.
+/// The findings so far. They are many if something is badly off, so they are in a file.
 pub(crate) struct Findings {
     file: File,
     counts: BTreeMap<Kind, u64>,

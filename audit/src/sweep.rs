@@ -219,7 +219,7 @@ struct Stored<R> {
 
 /// Reads the records under these keys; what cannot be read is a finding.
 ///
-/// How long they stay is asked for first: what would expire then must be something that may.
+/// Reads how long they stay before what they hold; otherwise a record could turn into an expiring one in between.
 async fn read_page<R: DeserializeOwned>(
     source: &Source,
     names: Vec<String>,

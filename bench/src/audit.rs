@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-/// So many findings are told.
+/// How many findings to print.
 const TOLD: usize = 10;
 
 /// What the auditor found. A run that is off has none: it fails.
@@ -34,7 +34,7 @@ struct Said {
 /// Audits the stores below `data`, one folder and socket for each service, while the system runs.
 ///
 /// # Errors
-/// Where something is off, where fewer orders are paid than were answered so, or where the auditor cannot tell.
+/// If something is off, if fewer orders are paid than were answered so, or if the auditor cannot tell.
 pub(crate) async fn audit(programs: &Path, data: &Path, answered_paid: u64) -> anyhow::Result<Audit> {
     let auditor = programs.join("holdfast");
     let output = Command::new(&auditor)

@@ -23,7 +23,7 @@ pub(crate) struct Connection {
 pub(crate) struct Answer {
     /// The status.
     pub(crate) status: StatusCode,
-    /// How long to wait before asking again, where the answer says so.
+    /// How long to wait before asking again, if the answer says so.
     pub(crate) retry_after: Option<Duration>,
     /// The whole body.
     pub(crate) body: Bytes,
@@ -33,7 +33,7 @@ impl Connection {
     /// Connects.
     ///
     /// # Errors
-    /// Where nobody listens.
+    /// If nobody listens.
     pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address)
             .await
@@ -50,7 +50,7 @@ impl Connection {
     /// Posts without a body.
     ///
     /// # Errors
-    /// Where the connection ends before the answer has come.
+    /// If the connection ends before the answer has come.
     pub(crate) async fn post(&mut self, path: &str) -> anyhow::Result<Answer> {
         self.ask(Method::POST, path).await
     }
@@ -84,7 +84,7 @@ impl Connection {
 }
 
 impl Answer {
-    /// The answer, where it is a success.
+    /// The answer, if it is a success.
     ///
     /// # Errors
     /// What the answer was instead.
@@ -106,7 +106,7 @@ impl Answer {
     /// A text field of the body.
     ///
     /// # Errors
-    /// Where there is no such field.
+    /// If there is no such field.
     pub(crate) fn text_field(&self, name: &str) -> anyhow::Result<String> {
         let body: serde_json::Value = serde_json::from_slice(&self.body)?;
         let field = body.get(name).and_then(serde_json::Value::as_str);

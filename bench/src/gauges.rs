@@ -32,7 +32,7 @@ pub(crate) struct Costs {
     pub(crate) redis_bytes: f64,
     /// By how many bytes each service's Redis grew for each checkout, straight after the run.
     pub(crate) stored_bytes: BTreeMap<&'static str, f64>,
-    /// Resident memory by kind of process, in MB; of the largest, where there are several.
+    /// Resident memory by kind of process, in MB; of the largest, if there are several.
     pub(crate) memory_mb: BTreeMap<Kind, Memory>,
     /// What the engine did.
     pub(crate) lanes: LaneFigures,
@@ -53,7 +53,7 @@ impl Gauges {
     /// Reads all gauges.
     ///
     /// # Errors
-    /// Where one cannot be read.
+    /// If one cannot be read.
     pub(crate) async fn read(system: &System) -> anyhow::Result<Self> {
         let mut redis = BTreeMap::new();
         for service in SERVICES {

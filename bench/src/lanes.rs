@@ -34,7 +34,7 @@ impl Lanes {
     /// Reads the metrics of the processes at these addresses.
     ///
     /// # Errors
-    /// Where one does not answer.
+    /// If one does not answer.
     pub(crate) async fn read(addresses: &[SocketAddr]) -> anyhow::Result<Self> {
         let mut lanes = Self::default();
         for address in addresses {

@@ -27,7 +27,7 @@ pub(crate) enum Pace {
     /// Closed loop: each client asks again as soon as it has its answer. A slow system is asked less.
     Closed,
     /// Open loop: so many checkouts a second arrive, whatever the system does. A checkout's time counts from
-    /// when it was to arrive, also where every client was still busy then: no coordinated omission.
+    /// when it was to arrive, also if every client was still busy then: no coordinated omission.
     ///
     /// Source: Schroeder, Wierman, Harchol-Balter, "Open Versus Closed: A Cautionary Tale" (NSDI 2006).
     Open {
@@ -60,7 +60,7 @@ pub(crate) struct Load {
 /// Checks orders out until the time is over or the orders are used up.
 ///
 /// # Errors
-/// Where an answer is not one that the scenario expects: what can be paid is paid, so that is a fault.
+/// If an answer is not one that the scenario expects: what can be paid is paid, so that is a fault.
 pub(crate) async fn check_out(addresses: &[SocketAddr], load: Load, orders: &Orders) -> anyhow::Result<Seen> {
     let connections = connections(addresses, load.clients).await?;
     // One for all: a thousand histograms would take their memory and time from what is measured.
@@ -86,7 +86,7 @@ pub(crate) async fn check_out(addresses: &[SocketAddr], load: Load, orders: &Ord
 /// So many connections, to each address in turn.
 ///
 /// # Errors
-/// Where nobody listens.
+/// If nobody listens.
 pub(crate) async fn connections(addresses: &[SocketAddr], count: u32) -> anyhow::Result<Vec<Connection>> {
     let addresses = addresses.iter().cycle().take(count as usize);
     try_join_all(addresses.map(|address| Connection::open(*address))).await
@@ -111,7 +111,7 @@ impl Arrivals {
         }
     }
 
-    /// The next moment, waited for where it lies ahead; `None` where the time is over by then.
+    /// The next moment, waited for if it lies ahead; `None` if the time is over by then.
     pub(crate) async fn next(&self) -> Option<Instant> {
         let arrival = match self.pace {
             Pace::Closed => Instant::now(),
@@ -124,7 +124,7 @@ impl Arrivals {
         if arrival.duration_since(self.started) >= self.time {
             return None;
         }
-        // The timer costs something even where there is nothing to wait for.
+        // The timer costs something even if there is nothing to wait for.
         if arrival > Instant::now() {
             tokio::time::sleep_until(arrival.into()).await;
         }

@@ -52,7 +52,7 @@ use self::{
 /// The JSON file.
 #[derive(Serialize)]
 struct Report<'a> {
-    /// What went wrong, where something did.
+    /// What went wrong, if something did.
     failure: Option<String>,
     targets: &'a [Reached],
     runs: &'a [Run],

@@ -37,10 +37,10 @@ struct Own {
 }
 
 impl Measurement {
-    /// Makes all runs. Those that were made stay where a later one fails.
+    /// Makes all runs. Those that were made stay if a later one fails.
     ///
     /// # Errors
-    /// Where a run fails, or its audit does.
+    /// If a run fails, or its audit does.
     pub(crate) async fn make(&mut self, plan: &Plan) -> anyhow::Result<()> {
         for round in 1..=plan.rounds {
             for case in plan.cases.iter().filter(|case| round <= case.rounds) {

@@ -33,7 +33,7 @@ pub(crate) struct MixedSeen {
 /// A closed loop of so many clients, until the time is over or the orders are used up.
 ///
 /// # Errors
-/// Where a call is not a success: nothing runs out.
+/// If a call is not a success: nothing runs out.
 pub(crate) async fn mixed(
     addresses: &Addresses,
     clients: u32,

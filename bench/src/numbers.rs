@@ -16,7 +16,7 @@ pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// `part` for each of `count`; as it is, where there are none.
+/// `part` for each of `count`; as it is, if there are none.
 pub(crate) fn each(part: f64, count: u64) -> f64 {
     part / float(count.max(1))
 }

@@ -38,7 +38,7 @@ pub(crate) struct OverloadSeen {
 /// Asks until the time is over or the orders are used up.
 ///
 /// # Errors
-/// Where an answer is neither 200 nor a refusal that says when to ask again.
+/// If an answer is neither 200 nor a refusal that says when to ask again.
 pub(crate) async fn overload(
     addresses: &[SocketAddr],
     time: Duration,
@@ -86,7 +86,7 @@ impl Caller<'_> {
         Ok(())
     }
 
-    /// Gives the order up where the next call would lie past the end.
+    /// Gives the order up if the next call would lie past the end.
     async fn ask_until_accepted(&mut self, order: &str, end: Instant) -> anyhow::Result<()> {
         let path = format!("/orders/checkout/{order}");
         loop {

@@ -51,7 +51,7 @@ impl Process {
     /// Starts a program. It is asked to end when this process does, however that ends.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub(crate) fn start(kind: Kind, command: &mut Command) -> anyhow::Result<Self> {
         let name = command.get_program().to_owned();
         let child = tied(command)
@@ -64,7 +64,7 @@ impl Process {
     }
 
     /// # Errors
-    /// Where it has ended.
+    /// If it has ended.
     pub(crate) fn ensure_alive(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             Some(status) => Err(anyhow::anyhow!("a service ended at once ({status})")),
@@ -77,10 +77,10 @@ impl Process {
         self.child.id()
     }
 
-    /// What it has used, and its redis-servers, where it is a standalone.
+    /// What it has used, and its redis-servers, if it is a standalone.
     ///
     /// # Errors
-    /// Where this is not Linux.
+    /// If this is not Linux.
     pub(crate) fn usage(&self) -> anyhow::Result<Vec<Usage>> {
         let pid = self.child.id().to_string();
         let mut used = vec![usage(self.kind, &pid)?];
@@ -121,7 +121,7 @@ impl Kind {
     }
 }
 
-/// The same command, which gets SIGTERM when the thread that starts it ends, where `setpriv` of util-linux is there to
+/// The same command, which gets SIGTERM when the thread that starts it ends, if `setpriv` of util-linux is there to
 /// arrange it. This program starts everything on its only thread.
 fn tied(command: &Command) -> Command {
     let tries = Command::new("setpriv").args(["--pdeathsig", "TERM", "true"]).status();
@@ -140,7 +140,7 @@ fn tied(command: &Command) -> Command {
 /// The resident memory of one process, in bytes.
 ///
 /// # Errors
-/// Where there is none, or this is not Linux.
+/// If there is none, or this is not Linux.
 pub(crate) fn resident(pid: u32) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     status_bytes(&status, "VmRSS:")

@@ -35,7 +35,7 @@ pub(crate) struct Counters {
 /// Reads the counters of the server at `socket`.
 ///
 /// # Errors
-/// Where it does not answer as Redis does.
+/// If it does not answer as Redis does.
 pub(crate) async fn counters(socket: &Path) -> anyhow::Result<Counters> {
     let info = ask(socket, &["INFO"]).await?;
     let field = |name: &str| -> anyhow::Result<u64> {

@@ -23,7 +23,7 @@ pub(crate) struct Experiment {
     pub(crate) scenario: Scenario,
     /// Which system was measured.
     pub(crate) system: String,
-    /// How soon a change was on disk, where it is known.
+    /// How soon a change was on disk, if it is known.
     pub(crate) fsync: Option<String>,
     /// Whether checkouts arrived at a fixed rate.
     pub(crate) open_loop: bool,
@@ -54,12 +54,12 @@ pub(crate) struct Run {
     pub(crate) quantiles_ms: Vec<(f64, f64)>,
     /// What only some scenarios measure.
     pub(crate) details: Details,
-    /// What it cost, where the system is this program's own.
+    /// What it cost, if the system is this program's own.
     pub(crate) costs: Option<Costs>,
     /// By how many bytes each service's Redis has grown for each checkout when, after the grace time, the holds are
     /// forgotten; where that was measured.
     pub(crate) stored_bytes_after_grace: Option<BTreeMap<&'static str, f64>>,
-    /// What the auditor found, where the system is this program's own.
+    /// What the auditor found, if the system is this program's own.
     pub(crate) audit: Option<Audit>,
 }
 

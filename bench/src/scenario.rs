@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::connection::Answer;
 
-/// What is bought, and how the clients ask. Where nothing else is said, an order has two lines of one piece.
+/// What is bought, and how the clients ask. If nothing else is said, an order has two lines of one piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Scenario {

@@ -35,7 +35,7 @@ impl Shop {
     /// The orders are made through the API in every scenario, so that they differ in their lines alone.
     ///
     /// # Errors
-    /// Where a call is not a success.
+    /// If a call is not a success.
     pub(crate) async fn open(
         scenario: Scenario,
         addresses: &Addresses,

@@ -15,7 +15,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// `None` where there are no figures.
+    /// `None` if there are no figures.
     pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut figures: Vec<f64> = figures.into_iter().collect();
         figures.sort_by(f64::total_cmp);
@@ -47,7 +47,7 @@ pub(crate) fn by_experiment(runs: &[Run]) -> Vec<(&Experiment, Vec<&Run>)> {
     groups
 }
 
-/// A figure's spread over runs; `None` where no run has it.
+/// A figure's spread over runs; `None` if no run has it.
 pub(crate) fn spread(runs: &[&Run], figure: impl Fn(&Run) -> Option<f64>) -> Option<Spread> {
     Spread::of(runs.iter().filter_map(|run| figure(run)))
 }

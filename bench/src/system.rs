@@ -70,7 +70,7 @@ impl System {
     /// Starts a system and waits until it is ready.
     ///
     /// # Errors
-    /// Where a part of it does not start or does not get ready.
+    /// If a part of it does not start or does not get ready.
     pub(crate) async fn start(composition: Composition, programs: &Programs) -> anyhow::Result<Self> {
         let mut system = match composition {
             Composition::Standalone => Self::standalone(programs)?,
@@ -165,7 +165,7 @@ impl System {
     /// What each process has used so far.
     ///
     /// # Errors
-    /// Where this is not Linux.
+    /// If this is not Linux.
     pub(crate) fn usage(&self) -> anyhow::Result<Vec<Usage>> {
         let mut used = Vec::new();
         for process in self.services.iter().chain(&self.redis) {
@@ -177,7 +177,7 @@ impl System {
     /// The resident memory of each process of the services, in bytes.
     ///
     /// # Errors
-    /// Where one has ended, or this is not Linux.
+    /// If one has ended, or this is not Linux.
     pub(crate) fn resident(&self) -> anyhow::Result<Vec<u64>> {
         self.services.iter().map(|service| resident(service.pid())).collect()
     }

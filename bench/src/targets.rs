@@ -21,7 +21,7 @@ pub(crate) struct Goal {
     pub(crate) better: Better,
     /// What is to be reached.
     pub(crate) target: f64,
-    /// What would be more than that, where it was said.
+    /// What would be more than that, if it was said.
     pub(crate) beyond: Option<f64>,
     #[serde(skip)]
     figures: fn(&[Run]) -> Vec<f64>,
@@ -40,7 +40,7 @@ pub(crate) enum Better {
 pub(crate) struct Reached {
     #[serde(flatten)]
     pub(crate) goal: Goal,
-    /// None where the runs do not include what it takes.
+    /// None if the runs do not include what it takes.
     pub(crate) measured: Option<Spread>,
     pub(crate) verdict: Verdict,
 }

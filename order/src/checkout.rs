@@ -81,7 +81,7 @@ impl Orders {
             }
             // The process ends, or the client's patience has.
             Ok(Ok(None)) | Err(_) if has_begun.load(Ordering::Relaxed) => Ok(Err(Refusal::Undecided(order_id.clone()))),
-            // Where order's own store stands still, it may be that nothing has begun, and nothing goes on.
+            // If order's own store stands still, it may be that nothing has begun, and nothing goes on.
             Ok(Ok(None)) | Err(_) => Err(EngineError::OutcomeUnknown("whether the checkout has begun".into())),
         }
     }

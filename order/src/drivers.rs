@@ -61,7 +61,7 @@ impl Drivers {
     }
 
     /// Does `work` in a task of its own, which goes on when its client hangs up, and holds its place until then.
-    /// It gives nothing where it was abandoned.
+    /// It gives nothing if it was abandoned.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         place: Place,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a lease grows to at least, where the first one is short: time enough for every step of a saga, each of them
+/// What a lease grows to at least, if the first one is short: time enough for every step of a saga, each of them
 /// slow.
 const GROWN: Duration = Duration::from_secs(30);
 /// How many first leases a lease grows to at least. The first one is as long as a call may take, and a drive makes

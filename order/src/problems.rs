@@ -128,7 +128,7 @@ impl From<Refusal> for Problem {
             ),
             Refusal::NoRoom => EngineError::StoreFull.into(),
             Refusal::Empty(order_id) => Self::new(&EMPTY_ORDER, format!("add a line to order {order_id} first")),
-            Refusal::Busy => Self::new(&OVERLOADED, "as many checkouts are under way as may be at once"),
+            Refusal::Busy => Self::new(&OVERLOADED, "MAX_CHECKOUTS checkouts are under way already"),
             Refusal::Rejected(order_id, rejection) => rejected(&order_id, &rejection),
             Refusal::SetBack(order_id) => Self::new(
                 &SET_BACK,

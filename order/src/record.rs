@@ -41,7 +41,7 @@ pub struct Sale {
 pub enum Status {
     /// It can take lines and be checked out.
     Open {
-        /// Why the last attempt was rejected, where there was one.
+        /// Why the last attempt was rejected, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         last_failure: Option<Rejection>,
     },
@@ -138,7 +138,7 @@ impl Order {
         })
     }
 
-    /// Who drives the saga, where one is under way.
+    /// Who drives the saga, if one is under way.
     #[must_use]
     pub fn drive(&self) -> Option<&Drive> {
         match &self.status {

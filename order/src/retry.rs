@@ -21,7 +21,7 @@ pub(crate) struct Answered<A> {
     pub(crate) first_try: bool,
 }
 
-/// Makes a call, and makes it again where it fails for a reason that `passes`, with pauses, and not after `deadline`.
+/// Makes a call, and makes it again if it fails for a reason that `passes`, with pauses, and not after `deadline`.
 pub(crate) async fn with_retries<A, E, F>(
     deadline: Instant,
     call: impl Fn() -> F,

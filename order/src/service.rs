@@ -84,7 +84,7 @@ impl Orders {
         Ok(order_id)
     }
 
-    /// The order, where there is one.
+    /// The order, if there is one.
     pub(crate) async fn find(&self, order_id: &OrderId) -> Result<Option<Order>, EngineError> {
         let order = self.keys.order(order_id);
         let found = timeout(self.config.client_patience(), self.store.read(&order)).await;

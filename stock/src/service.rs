@@ -125,7 +125,7 @@ impl Stock {
 
     /// Reserves all lines of a saga, or none.
     ///
-    /// The partitions commit on their own. Where one refuses, the others are released before the answer, so
+    /// The partitions commit on their own. If one refuses, the others are released before the answer, so
     /// a refusal means that nothing is held. Where a queue is full it waits for room until `until`.
     ///
     /// # Errors

@@ -43,7 +43,7 @@ impl Audit {
     /// Audits a deployment's stores.
     ///
     /// # Panics
-    /// Where the auditor cannot tell, or its exit code says something else than its words.
+    /// If the auditor cannot tell, or its exit code says something else than its words.
     pub async fn of(deployment: &Deployment) -> Self {
         Self::with(deployment, &[]).await
     }
@@ -51,7 +51,7 @@ impl Audit {
     /// Waits until every saga of a deployment is finished, and checks that everything is consistent all the while.
     ///
     /// # Panics
-    /// Where it is not, or not in time.
+    /// If it is not, or not in time.
     pub async fn at_rest(deployment: &Deployment) -> Self {
         eventually("every saga is finished", async || {
             let audit = Self::of(deployment).await;

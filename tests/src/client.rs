@@ -29,7 +29,7 @@ pub struct Answer {
     pub status: u16,
     /// The media type.
     pub content_type: String,
-    /// Retry-After, where it was sent.
+    /// Retry-After, if it was sent.
     pub retry_after: Option<String>,
     /// The correlation id that came back.
     pub correlation_id: String,
@@ -38,7 +38,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON; null where it is none.
+    /// The body as JSON; null if it is none.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
@@ -57,7 +57,7 @@ impl Client {
     /// A client of services at these base URLs.
     ///
     /// # Panics
-    /// Where the HTTP client cannot be set up.
+    /// If the HTTP client cannot be set up.
     #[must_use]
     pub fn new(order: Vec<String>, stock: Vec<String>, payment: Vec<String>) -> Self {
         let origins = Origins {
@@ -93,7 +93,7 @@ impl Client {
     /// Makes a call of any method.
     ///
     /// # Panics
-    /// Where no answer comes.
+    /// If no answer comes.
     pub async fn call(&self, method: Method, path: &str) -> Answer {
         self.try_call(method, path)
             .await
@@ -171,7 +171,7 @@ impl Client {
     /// Fresh orders of one piece each, which can all be paid: of an item and a user of their own.
     ///
     /// # Panics
-    /// Where they are too many to count.
+    /// If they are too many to count.
     pub async fn payable_orders(&self, count: usize) -> Vec<String> {
         let many = i64::try_from(count).expect("a small number");
         let (item, user) = (self.item(1, many).await, self.user(many).await);

@@ -23,7 +23,7 @@ impl Clock {
     /// Sets the clock off by so many milliseconds.
     ///
     /// # Panics
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn set_off(&self, milliseconds: i64) {
         std::fs::write(self.path(), milliseconds.to_string()).expect("the clock's file");
     }

@@ -16,7 +16,7 @@ impl Compose {
     /// Starts everything, with the image that `HOLDFAST_IMAGE` names, and waits until it answers.
     ///
     /// # Panics
-    /// Where it does not start.
+    /// If it does not start.
     pub async fn start() -> Self {
         let compose = Self {
             listen: unused_address(),
@@ -54,7 +54,7 @@ impl Compose {
     /// Lets the auditor prove that everything adds up, and returns what it prints.
     ///
     /// # Panics
-    /// Where something is off.
+    /// If something is off.
     #[must_use]
     pub fn audit(&self) -> String {
         // Nobody is at a terminal.
@@ -136,10 +136,10 @@ impl Compose {
             .into()
     }
 
-    /// What the gateway's container hears when it sends this to a port, or nothing where it cannot connect.
+    /// What the gateway's container hears when it sends this to a port, or nothing if it cannot connect.
     ///
     /// # Panics
-    /// Where docker does not run.
+    /// If docker does not run.
     #[must_use]
     pub fn heard_by_the_gateway(&self, host: &str, port: u16, request: &str) -> Option<String> {
         let gateway = self.containers("gateway").into_iter().next()?;
@@ -186,7 +186,7 @@ impl Compose {
         printed(self.command().args(words).output(), words)
     }
 
-    /// `HOLDFAST_COMPOSE` names the program: `docker compose`, or `docker-compose` where that is what there is.
+    /// `HOLDFAST_COMPOSE` names the program: `docker compose`, or `docker-compose` if that is what there is.
     fn command(&self) -> Command {
         let program = std::env::var("HOLDFAST_COMPOSE").unwrap_or_else(|_| "docker compose".into());
         let mut words = program.split_whitespace();

@@ -113,7 +113,7 @@ impl Service {
     /// Makes one internal call and returns its reply.
     ///
     /// # Panics
-    /// Where no answer comes, or not of one line.
+    /// If no answer comes, or not of one line.
     pub async fn internal_call(&self, path: &str, request: Value) -> Value {
         let call = reqwest::Client::new()
             .post(format!("http://{}{path}", self.internal))

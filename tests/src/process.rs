@@ -15,7 +15,7 @@ use crate::PATIENCE;
 /// The path of one of the workspace's binaries, which `cargo xtask test` builds before the tests.
 ///
 /// # Panics
-/// Where it was not built.
+/// If it was not built.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("this program's own path");
@@ -40,7 +40,7 @@ impl Process {
     /// Starts a program with its log in a file. It ends when the thread that starts it does.
     ///
     /// # Panics
-    /// Where it cannot be started.
+    /// If it cannot be started.
     #[must_use]
     pub fn spawn(name: &str, command: &mut Command) -> Self {
         let log = NamedTempFile::new().expect("a file for the log");
@@ -51,7 +51,7 @@ impl Process {
     /// Starts a program whose log nobody reads any more: each line that it logs hangs for ever.
     ///
     /// # Panics
-    /// Where it cannot be started.
+    /// If it cannot be started.
     #[must_use]
     pub fn spawn_unread(name: &str, command: &mut Command) -> Self {
         let log = NamedTempFile::new().expect("a file for the log");
@@ -94,7 +94,7 @@ impl Process {
     /// Sends a signal by its name: TERM, STOP, CONT. After STOP the program stands still.
     ///
     /// # Panics
-    /// Where the signal cannot be sent, or the program does not stand still.
+    /// If the signal cannot be sent, or the program does not stand still.
     pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
             .arg(format!("-{signal}"))
@@ -131,7 +131,7 @@ impl Process {
     /// Source: <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>
     ///
     /// # Panics
-    /// Where the operating system does not tell.
+    /// If the operating system does not tell.
     #[must_use]
     pub fn catches_sigterm(&self) -> bool {
         const SIGTERM: u64 = 1 << 14;
@@ -155,7 +155,7 @@ impl Process {
     /// Waits for the program to end by itself, and returns how it did.
     ///
     /// # Panics
-    /// Where it cannot be waited for.
+    /// If it cannot be waited for.
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("a child")
     }
@@ -165,7 +165,7 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// How the program has ended, where it is no longer there.
+    /// How the program has ended, if it is no longer there.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -173,7 +173,7 @@ impl Process {
     /// How much memory the program has in use.
     ///
     /// # Panics
-    /// Where the operating system does not tell.
+    /// If the operating system does not tell.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
         let size = self.status("VmRSS:");
@@ -202,7 +202,7 @@ impl Process {
 }
 
 /// The same command, which is killed when the thread that starts it ends, however that happens: what a test or the
-/// fault runner has started must not outlive it. Where `setpriv` of util-linux is not there, it may.
+/// fault runner has started must not outlive it. If `setpriv` of util-linux is not there, it may.
 fn tied(command: &Command) -> Command {
     static CAN_BE_TIED: OnceLock<bool> = OnceLock::new();
     let is_possible = *CAN_BE_TIED.get_or_init(|| {

@@ -69,7 +69,7 @@ impl Proxy {
     /// Starts a proxy to `server`.
     ///
     /// # Panics
-    /// Where it cannot listen.
+    /// If it cannot listen.
     pub async fn start(server: SocketAddr) -> Self {
         let address = unused_address();
         let listener = TcpListener::bind(address).await.expect("an unused address");
@@ -123,7 +123,7 @@ impl Proxy {
     /// Waits until the next fault has happened.
     ///
     /// # Panics
-    /// Where it does not within [`PATIENCE`].
+    /// If it does not within [`PATIENCE`].
     pub async fn struck(&self) {
         let struck = tokio::time::timeout(PATIENCE, self.shared.struck.acquire()).await;
         let struck = struck.unwrap_or_else(|_| unreachable!("the fault did not happen within {PATIENCE:?}"));
@@ -144,7 +144,7 @@ impl Proxy {
     /// Delivers the request that [`Fault::DelayRequest`] or [`Fault::HoldRequest`] kept back and returns the server's answer.
     ///
     /// # Panics
-    /// Where there is none, or the server has closed the connection.
+    /// If there is none, or the server has closed the connection.
     pub async fn deliver(&self) -> Vec<u8> {
         let delayed = lock(&self.shared.delayed).take();
         let (mut writer, mut reader, mut talk) = delayed.expect("a delayed request");
@@ -255,7 +255,7 @@ async fn swallow(reader: &mut OwnedReadHalf) {
 struct Talk {
     requests: Vec<u8>,
     replies: Vec<u8>,
-    /// The last piece of the request, where it was not passed on.
+    /// The last piece of the request, if it was not passed on.
     kept_back: Vec<u8>,
 }
 
@@ -270,7 +270,7 @@ impl Talk {
     }
 }
 
-/// How many values of Redis's protocol these bytes are; nothing where the last one's end is missing.
+/// How many values of Redis's protocol these bytes are; nothing if the last one's end is missing.
 ///
 /// Source: <https://redis.io/docs/latest/develop/reference/protocol-spec/> (RESP2)
 fn whole_values(mut bytes: &[u8]) -> Option<usize> {
@@ -312,7 +312,7 @@ impl Shared {
         })
     }
 
-    /// The armed fault, disarmed, where the request holds its pattern.
+    /// The armed fault, disarmed, if the request holds its pattern.
     fn strikes(&self, request: &[u8]) -> Option<Fault> {
         let mut armed = lock(&self.armed);
         let (pattern, _) = armed.front()?;

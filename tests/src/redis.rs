@@ -23,7 +23,7 @@ impl RedisServer {
     /// Starts an empty one.
     ///
     /// # Panics
-    /// Where redis-server is not there or does not start.
+    /// If redis-server is not there or does not start.
     pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
@@ -67,7 +67,7 @@ impl RedisServer {
     /// How large its append-only file is.
     ///
     /// # Panics
-    /// Where it cannot be read.
+    /// If it cannot be read.
     #[must_use]
     pub fn appended_bytes(&self) -> u64 {
         let folder = std::fs::read_dir(self.data.path().join("appendonlydir")).expect("the append-only files");
@@ -84,7 +84,7 @@ impl RedisServer {
     /// Puts a folder where Redis would write the file of this name.
     ///
     /// # Panics
-    /// Where it cannot.
+    /// If it cannot.
     pub fn obstruct(&self, name: &str) {
         let inside = self.data.path().join(name).join("inside");
         std::fs::create_dir_all(inside).expect("a folder");
@@ -100,7 +100,7 @@ impl RedisServer {
         self.process.signal(signal);
     }
 
-    /// How it has ended, where it is no longer there.
+    /// How it has ended, if it is no longer there.
     pub fn has_ended(&mut self) -> Option<ExitStatus> {
         self.process.has_ended()
     }
@@ -108,7 +108,7 @@ impl RedisServer {
     /// How many bytes it has in use, by its own account: what its `maxmemory` is compared with.
     ///
     /// # Panics
-    /// Where it does not tell.
+    /// If it does not tell.
     pub async fn used_memory(&self) -> u64 {
         let told = self.run(&["INFO", "memory"]).await;
         let used = told.lines().find_map(|line| line.strip_prefix("used_memory:"));
@@ -131,7 +131,7 @@ impl RedisServer {
     /// Runs one command of an operator, given as words, and returns what redis-cli prints.
     ///
     /// # Panics
-    /// Where Redis refuses it.
+    /// If Redis refuses it.
     pub async fn run(&self, words: &[&str]) -> String {
         self.run_with(&[], words).await
     }
@@ -139,7 +139,7 @@ impl RedisServer {
     /// Runs one command of an operator who knows the password.
     ///
     /// # Panics
-    /// Where Redis refuses it.
+    /// If Redis refuses it.
     pub async fn run_as(&self, password: &str, words: &[&str]) -> String {
         self.run_with(&["--no-auth-warning", "-a", password], words).await
     }

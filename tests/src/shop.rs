@@ -66,7 +66,7 @@ impl Shop {
     /// Lets many buy while `during` runs, waits until every checkout is decided, and checks every sum.
     ///
     /// # Panics
-    /// Where an answer, an order, an item or a user is off.
+    /// If an answer, an order, an item or a user is off.
     pub async fn buy_during<T>(&self, during: impl Future<Output = T>) -> (T, Tally) {
         let closed = AtomicBool::new(false);
         let buyers = join_all((0..BUYERS).map(|_| self.buy_until(&closed)));

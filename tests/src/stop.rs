@@ -12,7 +12,7 @@ pub type Stopped = watch::Receiver<bool>;
 /// Listens on a thread of its own. The second signal ends this process at once.
 ///
 /// # Panics
-/// Where the operating system refuses to tell of signals.
+/// If the operating system refuses to tell of signals.
 #[must_use]
 pub fn on_a_signal() -> Stopped {
     const STOPPED: i32 = 130;
@@ -36,7 +36,7 @@ pub fn on_a_signal() -> Stopped {
     stopped
 }
 
-/// What the work gives, or nothing where it was to stop before.
+/// What the work gives, or nothing if it was to stop before.
 pub async fn unless<T>(mut stopped: Stopped, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         done = work => Some(done),

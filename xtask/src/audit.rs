@@ -8,7 +8,7 @@ const DATA: &str = "data";
 /// Builds the auditor and lets it audit the standalone that runs here, or whatever the options name.
 ///
 /// # Errors
-/// Where something is off, or the auditor cannot tell.
+/// If something is off, or the auditor cannot tell.
 pub(crate) fn audit(options: &[String]) -> anyhow::Result<()> {
     run(cargo().args(["build", "--release", "--quiet", "--package", "audit"]))?;
     let mut command = Command::new(release_binary("holdfast"));

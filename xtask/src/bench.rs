@@ -10,11 +10,11 @@ const PACKAGES: [&str; 6] = ["audit", "bench", "order", "payment", "standalone",
 
 /// Builds the services and the load generator, and lets the one measure the others.
 ///
-/// The report goes to `target/bench`, where nothing else is said. With `dev` it is the development build that is
+/// The report goes to `target/bench`, if nothing else is said. With `dev` it is the development build that is
 /// measured, which takes far less time to make: to see that all works.
 ///
 /// # Errors
-/// Where a step fails, a checkout was not answered as it had to be, or an audit found something.
+/// If a step fails, a checkout was not answered as it had to be, or an audit found something.
 pub(crate) fn bench(dev: bool, options: &[String]) -> anyhow::Result<()> {
     ensure_redis()?;
     println!("building Holdfast; the first time takes a few minutes");

@@ -8,7 +8,7 @@ use crate::{
 /// Builds the services and the fault runner, and lets the one break the others.
 ///
 /// # Errors
-/// Where a step fails, or a promise was broken.
+/// If a step fails, or a promise was broken.
 pub(crate) fn faults(options: &[String]) -> anyhow::Result<()> {
     ensure_redis()?;
     run(cargo().args(["build", "--quiet", "--workspace", "--bins"]))?;

@@ -16,7 +16,7 @@ const REQUIREMENTS: &str = "tests/requirements.txt";
 /// client make a purchase from the documents alone.
 ///
 /// # Errors
-/// Where a step fails, an answer is not as documented, or a client cannot use the documents.
+/// If a step fails, an answer is not as documented, or a client cannot use the documents.
 pub(crate) fn fuzz() -> anyhow::Result<()> {
     ensure_redis()?;
     let python = ensure_python()?;
@@ -31,7 +31,7 @@ pub(crate) fn fuzz() -> anyhow::Result<()> {
 /// The folder of the programs that [`REQUIREMENTS`] installs, once they are there.
 ///
 /// # Errors
-/// Where they cannot be installed.
+/// If they cannot be installed.
 pub(crate) fn ensure_python() -> anyhow::Result<PathBuf> {
     let folder = std::path::absolute(target().join("python"))?;
     let installed = folder.join("requirements.txt");

@@ -1,4 +1,4 @@
-//! redis-server, from the system's package manager where it is missing.
+//! redis-server, from the system's package manager if it is missing.
 
 use std::process::Command;
 
@@ -53,10 +53,10 @@ const MANAGERS: [Manager; 5] = [
     },
 ];
 
-/// Installs redis-server where it is not there, and says so first.
+/// Installs redis-server if it is not there, and says so first.
 ///
 /// # Errors
-/// Where no package manager is known, or installing fails.
+/// If no package manager is known, or installing fails.
 pub(crate) fn ensure_redis() -> anyhow::Result<()> {
     if is_there("redis-server", "--version") {
         return Ok(());

@@ -27,7 +27,7 @@ pub(crate) fn target() -> PathBuf {
 /// Runs a command to its end.
 ///
 /// # Errors
-/// Where it cannot be started or says that it failed.
+/// If it cannot be started or says that it failed.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let line = line(command);
     let status = command
@@ -40,10 +40,10 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// Becomes a command, for one that goes on for long: a signal to this process then ends it, and not only its parent.
-/// Never returns where it can be started.
+/// Never returns if it can be started.
 ///
 /// # Errors
-/// Where it cannot.
+/// If it cannot.
 pub(crate) fn become_command(command: &mut Command) -> anyhow::Result<()> {
     let error = command.exec();
     Err(error).with_context(|| format!("`{}` cannot be started", line(command)))

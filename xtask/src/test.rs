@@ -6,7 +6,7 @@ use crate::{
 /// Builds the services, which the tests start as processes, and runs every test.
 ///
 /// # Errors
-/// Where a step or a test fails.
+/// If a step or a test fails.
 pub(crate) fn test(options: &[String]) -> anyhow::Result<()> {
     ensure_redis()?;
     run(cargo().args(["build", "--workspace", "--bins"]))?;

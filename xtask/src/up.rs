@@ -10,7 +10,7 @@ use crate::{
 /// Installs what is missing, builds, and becomes standalone.
 ///
 /// # Errors
-/// Where a step fails; the message names it.
+/// If a step fails; the message names it.
 pub(crate) fn up(options: &[String]) -> anyhow::Result<()> {
     ensure_redis()?;
     println!("building Holdfast; the first time takes a few minutes");

@@ -64,7 +64,7 @@ impl End {
 /// Lets all callers increment until the end, and waits for the last answer.
 ///
 /// # Errors
-/// Where an increment fails.
+/// If an increment fails.
 pub(crate) async fn increment<W: Way>(way: &Arc<W>, counters: &Counters, end: End) -> anyhow::Result<Seen> {
     let end = Arc::new(end);
     let started = Instant::now();

@@ -9,7 +9,7 @@ use engine::{
 };
 use fred::{clients::Client, interfaces::KeysInterface};
 
-/// How many counters one command sets or reads where all of them are set or read.
+/// How many counters one command sets or reads if all of them are set or read.
 const CHUNK: usize = 1_000;
 
 /// Counters that lie in Redis as the engine's records do. Cheap to clone.

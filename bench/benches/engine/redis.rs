@@ -31,7 +31,7 @@ impl RedisServer {
     /// Starts an empty one and waits until it listens. `fsync` is everysec or always.
     ///
     /// # Errors
-    /// Where redis-server is not installed or does not start.
+    /// If redis-server is not installed or does not start.
     pub(crate) fn start(fsync: &str) -> anyhow::Result<Self> {
         let folder = TempDir::new().context("no folder for the data")?;
         let child = Command::new("redis-server")

@@ -1,4 +1,4 @@
-//! The textbook optimistic loop: WATCH, GET, MULTI, SET, EXEC, and once more where a rival was faster.
+//! The textbook optimistic loop: WATCH, GET, MULTI, SET, EXEC, and once more if a rival was faster.
 
 use anyhow::Context;
 use deadpool::unmanaged::Pool;

@@ -36,7 +36,7 @@ impl<W: Way> Trial<W> {
     /// Starts a server with all counters at 0, and the way on it.
     ///
     /// # Errors
-    /// Where one of them does not start.
+    /// If one of them does not start.
     pub(crate) fn start(
         fsync: &str,
         counters: &Counters,
@@ -65,7 +65,7 @@ impl<W: Way> Trial<W> {
     /// One increment a round for each caller. Returns how long all rounds took.
     ///
     /// # Errors
-    /// Where an increment fails.
+    /// If an increment fails.
     pub(crate) async fn rounds(&self, rounds: u64) -> anyhow::Result<Duration> {
         let seen = self.increment(End::after_increments(rounds * CALLERS)).await?;
         Ok(seen.elapsed)
@@ -75,7 +75,7 @@ impl<W: Way> Trial<W> {
     /// Redis, once.
     ///
     /// # Errors
-    /// Where an increment fails, is missing, or is there twice.
+    /// If an increment fails, is missing, or is there twice.
     pub(crate) fn finish(self) -> anyhow::Result<Seen> {
         self.runtime.block_on(async {
             let seen = self.increment(End::after(LONG_RUN)).await?;

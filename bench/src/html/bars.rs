@@ -16,7 +16,7 @@ pub(super) struct Bar {
     pub(super) name: String,
     /// What it is made of, from left to right.
     pub(super) parts: Vec<Part>,
-    /// The least and the most of several rounds; none where there was one.
+    /// The least and the most of several rounds; none if there was one.
     pub(super) range: Option<(f64, f64)>,
     /// What stands behind the figure.
     pub(super) note: String,

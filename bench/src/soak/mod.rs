@@ -61,11 +61,11 @@ pub(crate) struct Soaked {
     pub(crate) samples: Vec<Sample>,
 }
 
-/// Makes a soak, and audits what it leaves. It does not come to its end where a process ends, or where a call is answered
+/// Makes a soak, and audits what it leaves. It does not come to its end if a process ends, or if a call is answered
 /// with something that is neither a success nor a refusal; what was sampled until then may tell why.
 ///
 /// # Errors
-/// Where it cannot be begun.
+/// If it cannot be begun.
 pub(crate) async fn soak(options: &SoakOptions, folder: &Path) -> anyhow::Result<Soaked> {
     let programs = Programs {
         folder: folder.to_owned(),
@@ -107,7 +107,7 @@ pub(crate) async fn soak(options: &SoakOptions, folder: &Path) -> anyhow::Result
 
 impl Soaked {
     /// # Errors
-    /// Where the soak did not come to its end, or something grew by more than it may.
+    /// If the soak did not come to its end, or something grew by more than it may.
     pub(crate) fn verdict(&self) -> anyhow::Result<()> {
         if let Some(failure) = &self.failure {
             bail!("{failure}");

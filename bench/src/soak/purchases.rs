@@ -73,7 +73,7 @@ impl Tally {
 /// Buys until the time is over, and returns how long that took.
 ///
 /// # Errors
-/// Where a call is answered with something that is neither a success nor a refusal to try.
+/// If a call is answered with something that is neither a success nor a refusal to try.
 pub(crate) async fn buy(
     addresses: &Addresses,
     clients: u32,

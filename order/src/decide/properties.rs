@@ -258,7 +258,7 @@ impl World {
         assert_eq!(indexed, in_flight);
     }
 
-    /// Forgets the saga where it is paid, as recovery does after it has settled it.
+    /// Forgets the saga if it is paid, as recovery does after it has settled it.
     fn settle(&mut self, saga: &Saga) {
         if self.sale(&saga.id).is_some() {
             self.settled.insert(saga.id.clone());

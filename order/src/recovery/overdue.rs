@@ -49,8 +49,8 @@ impl Overdue {
     }
 
     /// Takes over what has waited the longest: sagas that were taken a lease ago or more, and those that were taken as
-    /// far in the future, before the store's clock was set back. To wait until that time comes would be to leave them
-    /// alone for as long as it was off.
+    /// far in the future, before the store's clock was set back. Waiting for that time would
+    /// delay recovery by the whole clock error.
     async fn look(&mut self) -> Rest {
         let lease = self.orders.config.leases().first();
         let Some(now) = self.pages.now().await else {

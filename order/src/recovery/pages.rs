@@ -33,7 +33,7 @@ pub(super) enum Rest {
 }
 
 impl Place {
-    /// Goes on behind what was left of `seen` entries, or from the start again where the range has no more.
+    /// Goes on behind what was left of `seen` entries, or from the start again if the range has no more.
     pub(super) fn go_on(&mut self, seen: usize, left: usize) -> Rest {
         if seen < PAGE {
             self.passed = 0;
@@ -48,7 +48,7 @@ impl Place {
 pub(super) struct Entry {
     pub(super) saga_id: SagaId,
     pub(super) inflight: Inflight,
-    /// Its order, where that is not gone.
+    /// Its order, if that is not gone.
     pub(super) order: Option<Order>,
 }
 
@@ -83,13 +83,13 @@ impl Pages {
         &self.inflight
     }
 
-    /// The time by the index's store; `None` where it cannot be read now.
+    /// The time by the index's store; `None` if it cannot be read now.
     pub(super) async fn now(&mut self) -> Option<Timestamp> {
         let now = self.orders.store.now(&self.inflight).await;
         now.inspect_err(|error| self.failed(error)).ok()
     }
 
-    /// The page at this place, counted from one end of the range; `None` where it cannot be read now.
+    /// The page at this place, counted from one end of the range; `None` if it cannot be read now.
     pub(super) async fn read(&mut self, scores: RangeInclusive<f64>, from: End, place: Place) -> Option<Page> {
         match self.try_read(scores, from, place).await {
             Ok(page) => {

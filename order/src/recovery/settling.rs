@@ -85,7 +85,7 @@ impl Settling {
             .await
     }
 
-    /// The saga's id again, where both participants have settled it within a lease.
+    /// The saga's id again, if both participants have settled it within a lease.
     async fn settle_saga(&self, saga_id: SagaId, paid_since: Timestamp, sale: Sale) -> Option<SagaId> {
         let pieces = SettlePieces {
             saga_id: saga_id.clone(),

@@ -21,7 +21,7 @@ tokio::task_local! {
 pub struct CorrelationId(Arc<str>);
 
 impl CorrelationId {
-    /// The client's own id, or a new one where there is none or it has other characters.
+    /// The client's own id, or a new one if there is none or it has other characters.
     #[must_use]
     pub fn accept(header: Option<&str>) -> Self {
         match header {

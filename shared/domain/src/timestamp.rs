@@ -40,7 +40,7 @@ impl Timestamp {
         Some(Self(seconds.checked_mul(1_000)?.checked_add(microseconds / 1_000)?))
     }
 
-    /// How much later it is than `earlier`; nothing where a clock was set back.
+    /// How much later it is than `earlier`; nothing if a clock was set back.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

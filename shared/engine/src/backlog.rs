@@ -33,7 +33,7 @@ impl Backlog {
         }
     }
 
-    /// Takes what waits, up to the bounds; waits for a first command, and never for more. Nothing is lost where the
+    /// Takes what waits, up to the bounds; waits for a first command, and never for more. Nothing is lost if the
     /// future is dropped.
     ///
     /// `None`: every sender is gone, and nothing waits.

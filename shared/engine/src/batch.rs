@@ -15,7 +15,7 @@ use super::{
 #[derive(Default)]
 pub(super) struct Batch {
     commands: Vec<Box<dyn Pending>>,
-    /// What they touch, where it is known from gathering them.
+    /// What they touch, if it is known from gathering them.
     touches: Option<Touches>,
 }
 

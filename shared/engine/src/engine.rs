@@ -138,7 +138,7 @@ impl Engine {
     /// Those who wait get their room in the order in which they came, and before those who do not wait.
     ///
     /// # Errors
-    /// See [`EngineError`]; [`EngineError::Overloaded`] where there was no room until then.
+    /// See [`EngineError`]; [`EngineError::Overloaded`] if there was no room until then.
     pub async fn submit_within<C: Command>(&self, command: C, until: Instant) -> Result<C::Outcome, EngineError> {
         let lane = self.lane_of(command.partition());
         let room = timeout_at(until, lane.reserve())
@@ -153,7 +153,7 @@ impl Engine {
     /// As [`Engine::submit`], for what can wait: it never takes the room that others need.
     ///
     /// # Errors
-    /// See [`EngineError`]; [`EngineError::Overloaded`] where half of the queue is used.
+    /// See [`EngineError`]; [`EngineError::Overloaded`] if half of the queue is used.
     pub async fn submit_leaving_room<C: Command>(&self, command: C) -> Result<C::Outcome, EngineError> {
         let lane = self.lane_of(command.partition());
         if lane.capacity() <= lane.max_capacity() / 2 {

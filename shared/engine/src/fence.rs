@@ -61,7 +61,7 @@ enum Found {
 }
 
 impl Sent {
-    /// What is to be made of the fence's value, where this question has moved it with numbers up to `moved_to`.
+    /// What is to be made of the fence's value, if this question has moved it with numbers up to `moved_to`.
     fn judge(&self, found: Option<&[u8]>, moved_to: u64) -> Found {
         let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<u64>().ok();
         match found {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// A lane that has tried for so long and committed nothing is ill.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 
-/// What is wrong with a lane. Commands are still taken, and heal it where they can.
+/// What is wrong with a lane. Commands are still taken, and heal it if they can.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Ailment {
     /// It tries, and nothing has been committed for a while.

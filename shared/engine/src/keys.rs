@@ -44,7 +44,7 @@ impl Partitions {
     /// its share of the slots. The same count always gives the same tags.
     ///
     /// # Errors
-    /// [`BadPartitionCount`] where `count` is 0 or above [`MAX_PARTITIONS`].
+    /// [`BadPartitionCount`] if `count` is 0 or above [`MAX_PARTITIONS`].
     pub fn new(count: u16) -> Result<Self, BadPartitionCount> {
         if count == 0 || count > MAX_PARTITIONS {
             return Err(BadPartitionCount(count));
@@ -120,7 +120,7 @@ pub struct ParsedName<'a> {
     pub kind: &'a str,
     /// The hash tag, whether or not a partition has it.
     pub tag: &'a str,
-    /// What follows the tag, where anything does.
+    /// What follows the tag, if anything does.
     pub id: Option<&'a str>,
 }
 

@@ -24,7 +24,7 @@ impl Refusal {
         Self { cause: cause.into() }
     }
 
-    /// Of an error that EXEC itself was answered with: only where it says that the transaction was discarded.
+    /// Of an error that EXEC itself was answered with: only if it says that the transaction was discarded.
     ///
     /// Sources: <https://redis.io/docs/latest/develop/using-commands/transactions/#errors-inside-a-transaction>,
     /// and `processCommand` and `rejectCommand` in Redis's server.c, which check these for EXEC by what was queued.
@@ -48,7 +48,7 @@ impl Refusal {
         DISCARDED.contains(&first_word(answer)).then(|| Self::new(answer))
     }
 
-    /// The error's code, in capitals. EXECABORT names the code that made it so, where there is one.
+    /// The error's code, in capitals. EXECABORT names the code that made it so, if there is one.
     pub(super) fn code(&self) -> &str {
         let reason = self.cause.split_once("because of: ").map(|(_, reason)| reason);
         first_word(reason.unwrap_or(&self.cause))
@@ -109,7 +109,7 @@ mod tests {
         ];
         for (remedy, cause) in remedies {
             assert_eq!(Refusal::new(cause).remedy(), remedy, "{cause}");
-            // EXEC itself is answered so where the state has changed since the commands were queued.
+            // EXEC itself is answered so if the state has changed since the commands were queued.
             let aborted = format!("EXECABORT Transaction discarded because of: {cause}");
             assert_eq!(Refusal::new(aborted).remedy(), remedy, "{cause}");
         }

@@ -83,7 +83,7 @@ impl Simulation {
     /// The record under a key.
     ///
     /// # Errors
-    /// [`EngineError::Corrupt`] where the stored bytes are not a record of the key's type.
+    /// [`EngineError::Corrupt`] if the stored bytes are not a record of the key's type.
     pub fn record<R: Record>(&self, key: &Key<R>) -> Result<Option<R>, EngineError> {
         self.records
             .get(key.name())

@@ -50,7 +50,7 @@ pub(super) enum LoadError {
 /// What a load asks about turns.
 pub(super) struct TurnRequest {
     pub(super) key: Str,
-    /// A turn to take where nobody has one, and for how long.
+    /// A turn to take if nobody has one, and for how long.
     pub(super) take: Option<(Str, Duration)>,
 }
 
@@ -142,7 +142,7 @@ impl Transaction {
         Ok(Load { loaded, fence, turn })
     }
 
-    /// Asks whose turn it is, after trying to take it where that is wanted. Returns how many answers this has, of
+    /// Asks whose turn it is, after trying to take it if that is wanted. Returns how many answers this has, of
     /// which the last is the turn. An error among them does not matter: a turn is advice.
     ///
     /// Not with the records, which would spare a command: while a slot moves, Redis refuses a command of several keys if
@@ -165,7 +165,7 @@ impl Transaction {
         unseen.map(|key| (key.clone(), wanted)).collect()
     }
 
-    /// Ends the transaction that a load has begun, where there is nothing to commit, and forgets what is watched.
+    /// Ends the transaction that a load has begun, if there is nothing to commit, and forgets what is watched.
     pub(super) async fn discard(&mut self) -> Result<(), LoadError> {
         self.connection.queue("DISCARD", []);
         answered(self.connection.exchange().await?)?;
@@ -183,8 +183,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Sends the rest of the transaction that a load has begun: the writes, the fence's new number where it is to be
-    /// fenced, and the end of the lane's own turn where it has one.
+    /// Sends the rest of the transaction that a load has begun: the writes, the fence's new number if it is to be
+    /// fenced, and the end of the lane's own turn if it has one.
     pub(super) async fn commit(
         &mut self,
         writes: &Writes,
@@ -252,7 +252,7 @@ fn value(reply: Reply) -> Option<Bytes> {
     }
 }
 
-/// What is wrong with a key, where TYPE found another type than wanted.
+/// What is wrong with a key, if TYPE found another type than wanted.
 fn other_type(((key, wanted), found): (&(Str, &str), Reply)) -> Option<(Str, String)> {
     let wrong = match found {
         Reply::SimpleString(kind) if kind == *wanted || kind == "none" => return None,

@@ -62,7 +62,7 @@ impl Turn {
         }
     }
 
-    /// The turn's key, where it is this lane's turn.
+    /// The turn's key, if it is this lane's turn.
     pub(super) fn held(&self) -> Option<&Str> {
         self.is_held.then_some(&self.key)
     }
@@ -127,7 +127,7 @@ impl Turn {
         self.conflicts
     }
 
-    /// The lane has committed a batch, which took so long, and ended its turn with it where it had one.
+    /// The lane has committed a batch, which took so long, and ended its turn with it if it had one.
     pub(super) fn committed(&mut self, window: Duration, now: Instant) {
         self.window = window;
         self.conflicts = 0;

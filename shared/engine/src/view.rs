@@ -176,10 +176,10 @@ impl View {
         self.now
     }
 
-    /// The record under `key`, where there is one.
+    /// The record under `key`, if there is one.
     ///
     /// # Panics
-    /// Where the command did not name the key in [`super::Command::touches`]: to answer "absent" for a
+    /// If the command did not name the key in [`super::Command::touches`]: to answer "absent" for a
     /// record that was never loaded would be worse than to stop. The lane catches it.
     #[must_use]
     pub fn get<R: Record>(&self, key: &Key<R>) -> Option<&R> {

@@ -95,7 +95,7 @@ pub enum StartError {
     Stopped,
 }
 
-/// What has started; `None` where it was told to stop before, which is no failure.
+/// What has started; `None` if it was told to stop before, which is no failure.
 ///
 /// # Errors
 /// Every other reason why it has not started.
@@ -139,7 +139,7 @@ pub async fn finish(lanes: impl IntoIterator<Item = Lanes>) {
 /// Asks the service that listens here whether it is ready, for a container's health check.
 ///
 /// # Errors
-/// Where it is not, or does not say so within [`HEALTH_PATIENCE`].
+/// If it is not, or does not say so within [`HEALTH_PATIENCE`].
 pub async fn check_health(listen: SocketAddr) -> Result<(), reqwest::Error> {
     let host = match listen.ip() {
         // What listens everywhere listens here.

@@ -15,8 +15,8 @@ use crate::{Telemetry, Vitals, readiness::readiness};
 
 /// The public side of a service: its API below `roots`, documentation, health and metrics.
 ///
-/// The API serves at most `max_calls` calls at once. The rest is answered however many there are: a service that
-/// has much to do is not ill. From `stop` on it says that it is not ready.
+/// The API serves at most `max_calls` calls at once. Health and metrics bypass that limit: a busy
+/// service is still healthy. From `stop` on it says that it is not ready.
 pub fn public_routes<A: OpenApi + 'static>(
     api: OpenApiService<A, ()>,
     roots: &[&str],

@@ -58,7 +58,7 @@ fn end(code: i32, last_words: impl FnOnce() + Send + 'static) {
     let (said, heard) = channel();
     thread::spawn(move || {
         last_words();
-        // Nobody hears it where it took too long.
+        // Nobody hears it if it took too long.
         let _ = said.send(());
     });
     let _ = heard.recv_timeout(LAST_WORDS);

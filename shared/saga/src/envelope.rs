@@ -63,7 +63,7 @@ impl Budget {
     /// The budget that a request's header says.
     ///
     /// # Errors
-    /// [`BadBudget`] where it says something else.
+    /// [`BadBudget`] if it says something else.
     pub fn from_header(header: Option<&str>) -> Result<Self, BadBudget> {
         header.map_or(Ok(Self(Self::USUAL)), str::parse)
     }

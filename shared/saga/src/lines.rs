@@ -16,7 +16,7 @@ pub(super) fn write_line<A: Serialize>(text: &mut Vec<u8>, reply: &Numbered<A>) 
 /// An answer is not made of replies.
 #[derive(Debug, thiserror::Error)]
 pub enum BadLine {
-    /// A line does not end where every reply has ended.
+    /// A line is longer than any reply.
     #[error("a reply of more than {MAX_REPLY_BYTES} bytes")]
     TooLong,
     /// It is something else.

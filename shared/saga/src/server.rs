@@ -95,7 +95,7 @@ where
         let (service, room, served) = (service.clone(), room.clone(), served.clone());
         async move {
             let permit = room.try_acquire_owned().map_err(|_| {
-                let problem = Problem::new(&OVERLOADED, "as many requests are being served as may be at once");
+                let problem = Problem::new(&OVERLOADED, "the service already handles as many requests as it may");
                 poem::Error::from(problem)
             })?;
             agree(terms, &request)?;
@@ -171,7 +171,7 @@ where
     reply
 }
 
-/// Answers with one write where all replies become known together, and in pieces otherwise.
+/// Answers with one write if all replies become known together, and in pieces otherwise.
 async fn respond<A, C>(mut calls: FuturesUnordered<C>, permit: OwnedSemaphorePermit) -> poem::Result<Response>
 where
     A: Serialize + Send + 'static,

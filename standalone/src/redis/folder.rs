@@ -32,7 +32,7 @@ pub(crate) fn lock(data: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// Makes a folder that only its owner may enter, where it is not there.
+/// Makes a folder that only its owner may enter, if it is not there.
 pub(super) fn make_folder(folder: &Path) -> anyhow::Result<()> {
     DirBuilder::new()
         .recursive(true)

@@ -51,7 +51,7 @@ pub(super) fn spawn(program: &Path, folder: &Path, fsync: Fsync) -> anyhow::Resu
     Ok((child, log))
 }
 
-/// A command that ends when this process dies, where `setpriv` of util-linux is there to arrange it.
+/// A command that ends when this process dies, if `setpriv` of util-linux is there to arrange it.
 ///
 /// The kernel sends the signal when the *thread* that started the child ends (prctl(2),
 /// `PR_SET_PDEATHSIG`), so servers must be started on the main thread: in `main`'s own future.

@@ -38,7 +38,7 @@ pub(super) async fn loading_progress(socket: &Path) -> Option<String> {
     progress(&ask(socket, "INFO persistence").await?)
 }
 
-/// Sends one command and returns the answer, where one comes.
+/// Sends one command and returns the answer, if one comes.
 pub(super) async fn ask(socket: &Path, command: &str) -> Option<String> {
     let talk = async {
         let mut stream = UnixStream::connect(socket).await.ok()?;

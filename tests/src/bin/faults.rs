@@ -104,7 +104,7 @@ fn conclude(count: usize, took: Duration, total: &Outcome, options: &Options) ->
     }
 }
 
-/// Runs one schedule on a runtime of its own, which ends all that the schedule has started. None where it was stopped.
+/// Runs one schedule on a runtime of its own, which ends all that the schedule has started. None if it was stopped.
 fn run(seed: u64, length: Duration, folder: &Path, stopped: Stopped) -> Option<Outcome> {
     let ran = thread::scope(|scope| {
         let schedule = || {

@@ -19,7 +19,7 @@ pub struct Lapse {
     pub ended: Duration,
     /// What it was.
     pub fault: Fault,
-    /// How many open connections it took, where it is a silence.
+    /// How many open connections it took, if it is a silence.
     pub connections: usize,
 }
 

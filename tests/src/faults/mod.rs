@@ -76,7 +76,7 @@ pub struct Outcome {
 /// Runs one schedule. What is needed to find out more about a violation is kept in `folder`.
 ///
 /// # Panics
-/// Where a part of the system fails in a way that no fault explains.
+/// If a part of the system fails in a way that no fault explains.
 pub async fn run(seed: u64, length: Duration, folder: &Path) -> Outcome {
     let schedule = Schedule::of(seed, length);
     let system = System::start().await;
@@ -206,7 +206,7 @@ async fn until(system: &System, what: &str, patience: Duration, left: impl Fn(&A
     }
 }
 
-/// What the auditor found, where it found anything: how much of each kind, and some of it.
+/// What the auditor found, if it found anything: how much of each kind, and some of it.
 fn off(audit: &Audit) -> Option<String> {
     const TOLD: usize = 5;
     let told: Vec<_> = audit.findings.iter().take(TOLD).collect();

@@ -30,7 +30,7 @@ pub(super) async fn relay(client: TcpStream, server_address: SocketAddr, mut lin
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (client_reader, client_writer) = client.into_split();
     let (server_reader, server_writer) = server.into_split();
-    // What has been read is delivered even where the client has gone away: its task goes on by itself.
+    // What has been read is delivered even if the client has gone away: its task goes on by itself.
     let mut requests = tokio::spawn(pump_requests(
         client_reader,
         server_writer,

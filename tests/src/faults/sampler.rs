@@ -55,7 +55,7 @@ impl Sampler {
     }
 }
 
-/// The ids of unfinished sagas, where Redis tells.
+/// The ids of unfinished sagas, if Redis tells.
 async fn unfinished(redis: SocketAddr) -> Option<Vec<String>> {
     let asked = Command::new("redis-cli")
         .args(["-e", "-h", &redis.ip().to_string(), "-p", &redis.port().to_string()])

@@ -18,7 +18,7 @@ use crate::{RedisServer, deployment::Service, eventually};
 const SIGTERM: i32 = 15;
 
 impl System {
-    /// Makes a fault happen, and ends it. Returns how many open connections it took, where it is a silence.
+    /// Makes a fault happen, and ends it. Returns how many open connections it took, if it is a silence.
     pub(super) async fn suffer(&self, event: &Event) -> usize {
         let stays = event.stays;
         match event.fault {
@@ -182,7 +182,7 @@ async fn full_disk(redis: &mut RedisServer, stays: Duration) {
         "prlimit of util-linux bounds a file's size"
     );
     sleep(stays).await;
-    // With fsync always, Redis ends where it cannot append. It may not have come to that.
+    // With fsync always, Redis ends if it cannot append. It may not have come to that.
     redis.kill();
     redis.start_again().await;
 }

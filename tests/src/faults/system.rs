@@ -130,7 +130,7 @@ impl System {
         std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until every process is ready, and fails where one has ended by itself.
+    /// Waits until every process is ready, and fails if one has ended by itself.
     async fn ready(&self) {
         for replica in self.parts.values().flat_map(|servers| &servers.replicas) {
             replica.service.lock().await.ready().await;

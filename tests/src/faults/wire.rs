@@ -27,7 +27,7 @@ impl Wire {
     /// Starts a wire to `server`.
     ///
     /// # Panics
-    /// Where it cannot listen.
+    /// If it cannot listen.
     pub(super) async fn start(server: SocketAddr) -> Self {
         let address = unused_address();
         let listener = TcpListener::bind(address).await.expect("an unused address");
@@ -75,7 +75,7 @@ impl Wire {
     }
 }
 
-/// What one connection sees of its wire. Where the wire is gone, whatever is waited for has come.
+/// What one connection sees of its wire. If the wire is gone, whatever is waited for has come.
 #[derive(Clone)]
 pub(super) struct Line {
     state: watch::Receiver<State>,

@@ -22,7 +22,7 @@ impl Still {
         }
     }
 
-    /// What a client hears whose patience is over, and a part of the explanation. Where order cannot write, nobody
+    /// What a client hears whose patience is over, and a part of the explanation. If order cannot write, nobody
     /// knows whether anything goes on.
     fn told(self) -> (&'static str, &'static str) {
         match self {

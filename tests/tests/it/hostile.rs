@@ -16,7 +16,7 @@ pub(crate) async fn send(address: SocketAddr, bytes: &[u8]) -> String {
     send_and_wait(address, bytes, Duration::from_millis(500)).await
 }
 
-/// As [`send`], where the server may say nothing for so long.
+/// As [`send`], if the server may say nothing for so long.
 pub(crate) async fn send_and_wait(address: SocketAddr, bytes: &[u8], silence: Duration) -> String {
     let mut stream = TcpStream::connect(address).await.expect("the service listens");
     // The server may close the connection before it has read all of it.

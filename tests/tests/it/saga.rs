@@ -229,7 +229,7 @@ async fn internal_calls_are_not_on_the_public_port() {
     assert_eq!(client.call(Method::POST, "/internal/reserve").await.status, 404);
 }
 
-/// Docker sets these in every container, where its own settings name a proxy.
+/// Docker sets these in every container, if its own settings name a proxy.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_the_environment_names_is_asked_for_nothing_of_our_own() {
     let nobody = format!("http://{}", unused_address());

@@ -148,7 +148,7 @@ impl Lane {
         self.backlog.give_back(batch);
     }
 
-    /// As [`Lane::give_back`], where it may be the batch itself that does not come through.
+    /// As [`Lane::give_back`], if it may be the batch itself that does not come through.
     async fn give_back_lost(&mut self, mut batch: Batch, cause: String) {
         self.pace.lost(batch.len(), Instant::now());
         batch.fail_due(Instant::now(), Duration::ZERO, &EngineError::Unavailable(cause));

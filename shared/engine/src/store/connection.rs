@@ -22,7 +22,7 @@ use tokio::{
 /// What Redis answers to one command.
 pub(crate) type Reply = BytesFrame;
 
-/// What Redis says is wrong, where an answer is an error.
+/// What Redis says is wrong, if an answer is an error.
 pub(crate) fn error(reply: &Reply) -> Option<&str> {
     match reply {
         Reply::Error(cause) => Some(cause),

@@ -1,4 +1,4 @@
-//! How a lane comes by its connection: which server it is, and what is said first.
+//! Finds the server that owns a lane's keys, connects and authenticates.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -173,7 +173,7 @@ impl managed::Manager for LaneServer {
     }
 }
 
-/// What the first host says that can say anything.
+/// Asks each host in turn. Returns the first success, or the last error.
 async fn first<'a, F>(hosts: &'a [Server], ask: impl Fn(&'a Server) -> F) -> Result<Server, ConnectError>
 where
     F: Future<Output = Result<Server, ConnectError>>,
@@ -188,7 +188,7 @@ where
     Err(last)
 }
 
-/// The owner of a slot, where this part of CLUSTER SLOTS is about it: `[from, to, [host, port, ...], replicas...]`. A
+/// The owner of a slot, if this part of CLUSTER SLOTS is about it: `[from, to, [host, port, ...], replicas...]`. A
 /// host that is not said is the one that was asked.
 fn owner(range: &Reply, slot: u16, asked: &Server) -> Option<Server> {
     let Reply::Array(range) = range else { return None };
@@ -205,7 +205,7 @@ fn owner(range: &Reply, slot: u16, asked: &Server) -> Option<Server> {
     }
 }
 
-/// A sentinel may not have heard yet that its master is none any more.
+/// The sentinel's view may be stale, so ask the server for its ROLE.
 async fn ensure_master(connection: &mut Connection) -> Result<(), ConnectError> {
     connection.queue("ROLE", []);
     match connection.exchange().await?.first() {

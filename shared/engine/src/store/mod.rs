@@ -121,7 +121,7 @@ impl Store {
         let connection = ConnectionConfig {
             connection_timeout: timeout,
             internal_command_timeout: timeout,
-            // Where a slot has moved, fred counts the way to its new server as an attempt.
+            // If a slot has moved, fred counts the way to its new server as an attempt.
             max_command_attempts: if redis.server.is_clustered() { 3 } else { 1 },
             auto_client_setname: true,
             ..ConnectionConfig::default()

@@ -1,4 +1,4 @@
-//! The shared reader: one client of fred's, which is replaced where it goes silent.
+//! The shared reader: one client of fred's, which is replaced if it goes silent.
 //!
 //! fred reconnects when a connection breaks. A connection that stays open and carries nothing any more (a hung server
 //! behind a proxy, a middlebox that has forgotten it) it does not notice: its check for that counts from the last

@@ -129,7 +129,7 @@ impl Scanner {
         Ok(scores)
     }
 
-    /// What is stored under these keys, at one moment. `None` also where a key holds something else than text.
+    /// What is stored under these keys, at one moment. `None` also if a key holds something else than text.
     pub async fn read(&self, names: Vec<String>) -> Result<Vec<Option<Bytes>>, ReadError> {
         if names.is_empty() {
             return Ok(Vec::new());

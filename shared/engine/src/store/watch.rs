@@ -104,8 +104,10 @@ impl Watch {
             self.evicts = policy != KEEPS_ALL;
         }
         self.ratio.set(fullest);
-        self.records.set(servers.values().map(|(records, _)| records).sum::<f64>());
-        self.used_bytes.set(servers.values().map(|(_, bytes)| bytes).sum::<f64>());
+        self.records
+            .set(servers.values().map(|(records, _)| records).sum::<f64>());
+        self.used_bytes
+            .set(servers.values().map(|(_, bytes)| bytes).sum::<f64>());
         let is_nearly_full = fullest * 100.0 > f64::from(self.watermark_percent);
         let was = nearly_full.swap(is_nearly_full, Ordering::Relaxed);
         if is_nearly_full && !was {

@@ -1,4 +1,4 @@
-//! Taking connections, within a bound, and patiently where no more files can be opened.
+//! Taking connections, within a bound, and patiently if no more files can be opened.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::Bound;
 
-/// How many connections may wait to be accepted; the system may allow fewer. Where there is no room, a caller believes
+/// How many connections may wait to be accepted; the system may allow fewer. If there is no room, a caller believes
 /// that it is connected and sends in vain: measured, one among thousands then heard nothing for three seconds.
 const BACKLOG: u32 = 16_384;
 /// How many connections may be open. Each costs about 10 kB while it is idle.
@@ -98,7 +98,7 @@ impl Acceptor {
     }
 }
 
-/// The next one that takes this one's place, where any can come.
+/// The next one that takes this one's place, if any can come.
 async fn next(moves: Option<&mut mpsc::Receiver<Bound>>) -> Option<Bound> {
     match moves {
         Some(moves) => moves.recv().await,

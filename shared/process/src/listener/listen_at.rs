@@ -101,7 +101,7 @@ impl Name {
         let (tell, moves) = mpsc::channel(1);
         let mut bound = bound?;
         bound.follow(moves);
-        // Where any port would have done, it is this one from now on.
+        // If any port would have done, it is this one from now on.
         self.port = bound.address().port();
         tokio::spawn(self.follow(resolver, allow_remote, tell));
         Ok(bound)
@@ -117,7 +117,7 @@ impl Name {
             }
             if let Some(bound) = self.elsewhere(&resolver, allow_remote).await {
                 tracing::info!(name = %self, address = %bound.address(), "the name has another address; serving there");
-                // Where nobody serves any more, that ends the next round.
+                // If nobody serves any more, that ends the next round.
                 let _ = tell.send(bound).await;
             }
         }

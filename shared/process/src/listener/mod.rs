@@ -48,7 +48,7 @@ pub enum BindError {
 }
 
 impl Bound {
-    /// Binds an address; a non-loopback one only where `allow_remote` says so.
+    /// Binds an address; a non-loopback one only if `allow_remote` says so.
     ///
     /// # Errors
     /// [`BindError`]

@@ -1,6 +1,6 @@
 //! Serving a socket: connections within bounds of number and of time, and an orderly end.
 //!
-//! hyper speaks the protocol. poem's own server sets none of hyper's time limits, asks again and again where no more
+//! hyper speaks the protocol. poem's own server sets none of hyper's time limits, asks again and again if no more
 //! files can be opened, and takes as many connections as come.
 //!
 //! ```text
@@ -109,7 +109,7 @@ where
     connections.shutdown().await;
 }
 
-/// A connection's task fails where a panic came through.
+/// A connection's task fails if a panic came through.
 fn told(ended: Result<(), tokio::task::JoinError>) {
     if let Err(broken) = ended {
         tracing::error!(%broken, "a connection broke");
@@ -195,7 +195,7 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
     }
 }
 
-/// A body that fails where it brings nothing for [`BODY_PATIENCE`].
+/// A body that fails if it brings nothing for [`BODY_PATIENCE`].
 fn impatient(body: Body) -> Body {
     let chunks = Box::pin(body.into_bytes_stream());
     Body::from_bytes_stream(futures::stream::unfold(Some(chunks), async |chunks| {

@@ -74,7 +74,7 @@ impl Progress {
         Serving(self)
     }
 
-    /// Why the connection is to be closed, where it is.
+    /// Why the connection is to be closed, if it is.
     pub(super) fn overdue(&self) -> Option<&'static str> {
         self.overdue_at(self.now())
     }

@@ -166,7 +166,7 @@ impl Names {
         self.addresses.extend(looks.await.into_iter().flatten());
     }
 
-    /// Tells the addresses where they have changed. Their order tells nothing, and name servers change it.
+    /// Tells the addresses if they have changed. Their order tells nothing, and name servers change it.
     fn tell(&self, participant: &'static str, found: &watch::Sender<Arc<[Replica]>>) {
         let of_base = |base: &Url| {
             let addresses = self.addresses.get(base).into_iter().flatten();
@@ -191,7 +191,7 @@ impl Names {
     }
 }
 
-/// The address, where the URL says one instead of a name.
+/// The address, if the URL says one instead of a name.
 fn ip(base: &Url) -> Option<IpAddr> {
     base.host_str()?.trim_matches(['[', ']']).parse().ok()
 }

@@ -47,7 +47,7 @@ impl<E: Endpoint> Endpoint for AdmissionEndpoint<E> {
 
     async fn call(&self, request: Request) -> poem::Result<Self::Output> {
         let Ok(_permit) = self.permits.try_acquire() else {
-            let problem = Problem::new(&OVERLOADED, "as many calls are being served as may be at once");
+            let problem = Problem::new(&OVERLOADED, "the service already handles MAX_CALLS calls");
             return Err(problem.into());
         };
         self.inner.call(request).await

@@ -12,7 +12,7 @@ use serde_json::Value;
 #[derive(Clone)]
 pub(super) struct AllowedMethods(pub(super) Arc<str>);
 
-/// A documented path: its parts, `None` where any will do, and its methods.
+/// A documented path: its parts, `None` if any will do, and its methods.
 struct Documented {
     parts: Vec<Option<String>>,
     methods: Arc<str>,

@@ -98,7 +98,7 @@ impl AllowedOrigins {
     /// What becomes of a request.
     ///
     /// # Errors
-    /// A [`FOREIGN_ORIGIN`] problem where a page asks that may not, or the request was meant for another host.
+    /// A [`FOREIGN_ORIGIN`] problem if a page asks that may not, or the request was meant for another host.
     pub(super) fn admit(&self, request: &Request) -> Result<Admitted, Problem> {
         let headers = request.headers();
         let authority = authority(request);

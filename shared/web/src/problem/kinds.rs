@@ -36,7 +36,7 @@ impl ProblemKind {
         }
     }
 
-    /// This kind, where asking again after a second cannot make the change twice.
+    /// This kind, if asking again after a second cannot make the change twice.
     #[must_use]
     pub const fn safe_to_repeat(self) -> Self {
         Self {
@@ -69,7 +69,7 @@ pub const STORE_FULL: ProblemKind = ProblemKind::passing(
     "A store is nearly full: nothing new is begun, and nothing was changed.",
     5,
 );
-/// The store went away in the middle of a change. Asking again would make it twice where it is in force, so nobody is
+/// The store went away in the middle of a change. Asking again would make it twice if it is in force, so nobody is
 /// told to: see [`ProblemKind::safe_to_repeat`].
 pub const OUTCOME_UNKNOWN: ProblemKind = ProblemKind::new(
     "outcome-unknown",

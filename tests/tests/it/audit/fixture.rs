@@ -22,7 +22,7 @@ pub(super) struct Fixture {
     pub(super) open: OrderKeys,
 }
 
-/// The keys of what belongs to one order. Where there is no such record, the key is empty.
+/// The keys of what belongs to one order. If there is no such record, the key is empty.
 pub(super) struct OrderKeys {
     pub(super) order: String,
     pub(super) saga: String,

@@ -1,4 +1,4 @@
-//! The auditor: it finds every kind of damage that somebody makes by hand, and none where there is none.
+//! The auditor: it finds every kind of damage that somebody makes by hand, and none if there is none.
 
 mod damage;
 mod fixture;

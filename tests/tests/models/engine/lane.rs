@@ -27,7 +27,7 @@ pub(super) struct Lane {
     batch: u8,
     /// The last number that was used.
     number: u8,
-    /// The batch's own number, where not every try has one: never with [`Numbers::Fresh`].
+    /// The batch's own number, if not every try has one: never with [`Numbers::Fresh`].
     batch_number: u8,
     /// The last try met a rival.
     pub(super) has_lost: bool,
@@ -46,7 +46,7 @@ pub(super) enum Phase {
         old: u8,
         seen: u8,
     },
-    /// The record, and the fence: zero where it is absent.
+    /// The record, and the fence: zero if it is absent.
     Loaded {
         old: u8,
         seen: u8,

@@ -15,7 +15,7 @@ pub(super) struct Redis {
     pub(super) fences: [u8; LANES],
     /// The lane whose turn it is.
     pub(super) turn: Option<usize>,
-    /// Each lane's connection, where it has one.
+    /// Each lane's connection, if it has one.
     pub(super) connections: [Option<Connection>; LANES],
     /// Connections that their lane has given up, with a request still on its way. Sorted: their order says nothing.
     pub(super) abandoned: Vec<Connection>,
@@ -102,7 +102,7 @@ impl Redis {
         ledger.late_exec_refused |= moved && connection.has_conflict();
     }
 
-    /// Takes the answer off the connection, where there is one.
+    /// Takes the answer off the connection, if there is one.
     pub(super) fn hear(&mut self, lane: usize) -> Option<Answer> {
         let connection = self.connections[lane].as_mut()?;
         let answer = connection.answer.take()?;

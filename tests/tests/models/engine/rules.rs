@@ -30,7 +30,7 @@ pub(super) enum LostAnswer {
     TakenForNotInForce,
 }
 
-/// How the fence is asked whether a batch is in force, and moved where it is not.
+/// How the fence is asked whether a batch is in force, and moved if it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Question {
     /// The engine: WATCH fence, GET fence, MULTI / SET fence / EXEC.
@@ -71,7 +71,7 @@ pub(super) enum Numbers {
 pub(super) enum Client {
     /// The engine: it fails.
     Fails,
-    /// It connects again in silence where no command is under way, and so loses what it watched.
+    /// It connects again in silence if no command is under way, and so loses what it watched.
     Reconnects,
     /// It connects again in silence and repeats the transaction that was under way.
     Repeats,

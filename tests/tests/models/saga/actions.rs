@@ -94,7 +94,7 @@ impl Checkout {
         match state.order.status {
             Status::Open if state.order.attempt < self.scenario.attempts => actions.push(Action::Begin),
             Status::CheckingOut => {
-                // A saga whose tombstones have expired is past its deadline, where that is short.
+                // A saga whose tombstones have expired is past its deadline, if that is short.
                 if !state.late[index(state.order.attempt)] {
                     actions.push(Action::TakeOver(Course::Forward));
                 }

@@ -33,7 +33,7 @@ pub(super) enum Word {
     Done,
     Refused,
     Undone,
-    /// Released; or released and refunded, where the driver waits for both.
+    /// Released; or released and refunded, if the driver waits for both.
     Compensated,
 }
 

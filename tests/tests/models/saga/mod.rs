@@ -91,7 +91,7 @@ fn holds(rules: Rules, scenario: Scenario) {
     checker.assert_properties();
 }
 
-/// Finds a way to break `property` where `rule` is not kept.
+/// Finds a way to break `property` if `rule` is not kept.
 #[track_caller]
 fn matters(rules: Rules, rule: Rule, scenario: Scenario, property: &'static str) {
     assert!(rules.have(rule), "nothing is removed");

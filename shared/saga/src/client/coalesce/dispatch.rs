@@ -72,7 +72,7 @@ where
         }
     }
 
-    /// A sender that is free, or nothing where the one who waits for it leaves before.
+    /// A sender that is free, or nothing if the one who waits for it leaves before.
     async fn next_sender(&mut self, first: &mut Waiting<Q, A>) -> Option<Sender<T, L>> {
         loop {
             tokio::select! {

@@ -17,7 +17,7 @@ const REST: Backoff = Backoff {
     min: Duration::from_millis(20),
     max: Duration::from_secs(1),
 };
-/// A request takes this long before its sender may take the next one, where its answer has begun.
+/// A request takes this long before its sender may take the next one, if its answer has begun.
 const LATE: Duration = Duration::from_millis(50);
 /// How many such requests a sender has under way at most, beside the latest.
 const MAX_LATE: usize = 8;
@@ -62,7 +62,7 @@ impl<T, L> Sender<T, L> {
             }
         };
         if self.gone.run_until_cancelled(proven).await.is_some() {
-            // Nobody wants it where the dispatcher has ended.
+            // Nobody wants it if the dispatcher has ended.
             let _ = free.send(self);
         }
     }
@@ -111,7 +111,7 @@ async fn carry<Q, A, L: Link<Q, A>>(link: &L, calls: Vec<Waiting<Q, A>>, begun: 
     replies.end(carried)
 }
 
-/// A link that breaks has failed: a sender that were lost with it would be lost for good.
+/// A link that breaks has failed: a panic here would drop the sender for ever, so it is caught.
 async fn broken(attempt: impl Future<Output = Result<(), CallError>>) -> Result<(), CallError> {
     let attempt = AssertUnwindSafe(attempt).catch_unwind().await;
     attempt.unwrap_or_else(|_| Err(CallError::Failed("the sender broke".into())))
