@@ -1,13 +1,13 @@
 //! The auditor, which every run ends with: a fast run that is off by one is a failed run.
 
-use std::{collections::BTreeMap, path::Path};
+use anyhow::ensure;
+use domain::ServiceName;
+use serde::Serialize;
 
-use anyhow::{Context, ensure};
-use serde::{Deserialize, Serialize};
-use tokio::process::Command;
+use crate::system::System;
 
 /// How many findings to print.
-const TOLD: usize = 10;
+const SHOWN: usize = 10;
 
 /// What the auditor found. A run that is off has none: it fails.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -20,46 +20,32 @@ pub(crate) struct Audit {
     pub(crate) took_ms: u64,
 }
 
-/// What `holdfast audit --json` says.
-#[derive(Debug, Deserialize)]
-struct Said {
-    consistent: bool,
-    took_ms: u64,
-    orders: u64,
-    paid: u64,
-    off: BTreeMap<String, u64>,
-    findings: Vec<serde_json::Value>,
-}
-
-/// Audits the stores below `data`, one folder and socket for each service, while the system runs.
+/// Audits a system while it runs.
 ///
 /// # Errors
-/// If something is off, if fewer orders are paid than were answered so, or if the auditor cannot tell.
-pub(crate) async fn audit(programs: &Path, data: &Path, answered_paid: u64) -> anyhow::Result<Audit> {
-    let auditor = programs.join("holdfast");
-    let output = Command::new(&auditor)
-        .args(["audit", "--json", "--data"])
-        .arg(data)
-        .output()
-        .await
-        .with_context(|| format!("{} cannot be started", auditor.display()))?;
-    let said: Said = serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("the auditor cannot tell: {}", String::from_utf8_lossy(&output.stderr)))?;
-    let told: Vec<String> = said.findings.iter().take(TOLD).map(ToString::to_string).collect();
+/// Something is off, fewer orders are paid than were answered so, or the auditor cannot tell.
+pub(crate) async fn audit(system: &System, answered_paid: u64) -> anyhow::Result<Audit> {
+    let url = |service| system.stores[&service].url();
+    let (order, stock, payment) = (
+        url(ServiceName::Order),
+        url(ServiceName::Stock),
+        url(ServiceName::Payment),
+    );
+    let audit = harness::Audit::try_at(&order, &stock, &payment, &[]).await?;
     ensure!(
-        said.consistent && output.status.success(),
-        "the audit found what is off: {:?}\n{}",
-        said.off,
-        told.join("\n")
+        audit.consistent,
+        "the audit found what is off: {:?}\n{:#?}",
+        audit.off,
+        &audit.findings[..audit.findings.len().min(SHOWN)]
     );
     ensure!(
-        said.paid >= answered_paid,
+        audit.paid >= answered_paid,
         "{answered_paid} checkouts were answered as paid, and {} are",
-        said.paid
+        audit.paid
     );
     Ok(Audit {
-        orders: said.orders,
-        paid: said.paid,
-        took_ms: said.took_ms,
+        orders: audit.orders,
+        paid: audit.paid,
+        took_ms: audit.took_ms,
     })
 }

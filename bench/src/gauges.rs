@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use domain::ServiceName;
 use serde::Serialize;
 
 use crate::{
     lanes::{LaneFigures, Lanes},
     numbers::{each, float},
     process::{Kind, Usage},
-    redis::{self, Counters},
-    system::{SERVICES, System},
+    redis::Counters,
+    system::System,
 };
 
 const MEGABYTE: f64 = 1e6;
@@ -17,7 +18,7 @@ const MEGABYTE: f64 = 1e6;
 /// One reading.
 pub(crate) struct Gauges {
     usage: Vec<Usage>,
-    redis: BTreeMap<&'static str, Counters>,
+    redis: BTreeMap<ServiceName, Counters>,
     lanes: Lanes,
 }
 
@@ -56,12 +57,12 @@ impl Gauges {
     /// If one cannot be read.
     pub(crate) async fn read(system: &System) -> anyhow::Result<Self> {
         let mut redis = BTreeMap::new();
-        for service in SERVICES {
-            redis.insert(service, redis::counters(&system.redis_socket(service)).await?);
+        for (service, store) in &system.stores {
+            redis.insert(*service, Counters::read(store).await?);
         }
         let lanes = Lanes::read(&system.metrics).await?;
         Ok(Self {
-            usage: system.usage()?,
+            usage: system.usage().await?,
             redis,
             lanes,
         })
@@ -92,9 +93,12 @@ impl Gauges {
 
     /// By how many bytes each service's Redis has grown for each checkout.
     pub(crate) fn stored_since(&self, earlier: &Self, checkouts: u64) -> BTreeMap<&'static str, f64> {
-        let grown = |(&service, now): (&&'static str, &Counters)| {
+        let grown = |(service, now): (&ServiceName, &Counters)| {
             let before = earlier.redis.get(service)?.used_memory;
-            Some((service, each(float(now.used_memory) - float(before), checkouts)))
+            Some((
+                service.as_str(),
+                each(float(now.used_memory) - float(before), checkouts),
+            ))
         };
         self.redis.iter().filter_map(grown).collect()
     }
@@ -151,7 +155,7 @@ fn memory(idle: &[Usage], end: &[Usage]) -> BTreeMap<Kind, Memory> {
     for process in end {
         let of_kind = memory.entry(process.kind).or_default();
         of_kind.end = of_kind.end.max(float(process.resident) / MEGABYTE);
-        of_kind.peak = of_kind.peak.max(float(process.resident_peak) / MEGABYTE);
+        of_kind.peak = of_kind.peak.max(float(process.resident_max) / MEGABYTE);
     }
     memory
 }

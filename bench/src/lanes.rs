@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use harness::measured;
 use serde::Serialize;
 
 use crate::{connection::Connection, numbers::float};
@@ -40,10 +41,10 @@ impl Lanes {
         for address in addresses {
             let metrics = Connection::open(*address).await?.get("/metrics").await?.success()?;
             let text = String::from_utf8_lossy(&metrics.body);
-            lanes.batches += sum(&text, "holdfast_lane_batch_commands_count");
-            lanes.commands += sum(&text, "holdfast_lane_batch_commands_sum");
-            lanes.conflicts += sum(&text, "holdfast_lane_conflicts_total");
-            lanes.lost_answers += sum(&text, "holdfast_lane_lost_answers_total");
+            lanes.batches += measured(&text, "holdfast_lane_batch_commands_count");
+            lanes.commands += measured(&text, "holdfast_lane_batch_commands_sum");
+            lanes.conflicts += measured(&text, "holdfast_lane_conflicts_total");
+            lanes.lost_answers += measured(&text, "holdfast_lane_lost_answers_total");
         }
         Ok(lanes)
     }
@@ -58,28 +59,5 @@ impl Lanes {
             lost_answers: self.lost_answers - earlier.lost_answers,
             batches_per_checkout: batches / float(checkouts.max(1)),
         }
-    }
-}
-
-/// The sum of a metric over its labels.
-fn sum(text: &str, name: &str) -> f64 {
-    let lines = text.lines().filter(|line| {
-        let rest = line.strip_prefix(name);
-        rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
-    });
-    lines
-        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-        .sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sum;
-
-    #[test]
-    fn a_metric_is_summed_over_its_labels_and_no_other_is() {
-        let text =
-            "# TYPE a_total counter\na_total{lane=\"0\"} 2\na_total{lane=\"1\"} 3\na_total_more 100\na_total 4\n";
-        assert!((sum(text, "a_total") - 9.0).abs() < f64::EPSILON);
     }
 }

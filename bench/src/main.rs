@@ -14,7 +14,6 @@ mod audit;
 mod connection;
 mod figures;
 mod gauges;
-mod html;
 mod lanes;
 mod load;
 mod measure;
@@ -25,11 +24,11 @@ mod overload;
 mod plan;
 mod process;
 mod redis;
+mod report;
 mod run;
 mod scenario;
 mod shop;
 mod soak;
-mod stop;
 mod summary;
 mod system;
 mod table;
@@ -39,6 +38,7 @@ use std::{fs, path::Path};
 
 use anyhow::Context;
 use clap::Parser;
+use harness::stop;
 use serde::Serialize;
 
 use self::{
@@ -62,10 +62,11 @@ struct Report<'a> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    harness::programs_are_in(options.programs.clone());
     // Ten thousand connections are more than a program may have open by default.
     rlimit::increase_nofile_limit(u64::MAX).context("no more connections may be opened")?;
     if let Some(Command::Soak(soak)) = &options.command {
-        let soaked = stop::unless_asked_to(soak::soak(soak, &options.programs)).await?;
+        let soaked = unless_stopped(soak::soak(soak)).await?;
         println!("{}", soak::table::of(&soaked));
         if let Some(path) = &options.json {
             write(path, &serde_json::to_string_pretty(&soaked)?)?;
@@ -74,22 +75,28 @@ async fn main() -> anyhow::Result<()> {
     }
     let plan = Plan::of(&options);
     let mut measurement = Measurement {
-        programs: options.programs.clone(),
         clients: options.clients,
         runs: Vec::new(),
     };
-    let made = stop::unless_asked_to(measurement.make(&plan)).await;
+    let made = unless_stopped(measurement.make(&plan)).await;
     // What was measured before a run failed may tell why it did.
     report(&options, &measurement.runs, made.as_ref().err())?;
     made
 }
 
+/// What the work gives. If somebody asks this program to stop, it is dropped, and its processes and its data with it.
+async fn unless_stopped<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let done = stop::unless(stop::on_a_signal(), work).await;
+    done.unwrap_or_else(|| Err(anyhow::anyhow!("stopped by a signal")))
+}
+
 fn report(options: &Options, runs: &[Run], failure: Option<&anyhow::Error>) -> anyhow::Result<()> {
     let targets = targets::reached(runs);
     let failure = failure.map(|failure| format!("{failure:#}"));
-    println!("{}\n\n{}", table::of_runs(runs), table::of_goals(&targets));
+    println!("{}", table::for_terminal(runs, &targets));
     if let Some(path) = &options.html {
-        write(path, &html::page(runs, &targets, failure.as_deref()))?;
+        write(path, &report::page(runs, &targets, failure.as_deref())?)?;
+        write(&path.with_extension("md"), &table::as_markdown(runs, &targets))?;
     }
     if let Some(path) = &options.json {
         let report = Report {

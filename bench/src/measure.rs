@@ -1,6 +1,6 @@
 //! Makes the planned runs: each on a system of its own, on fresh data.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
@@ -13,19 +13,18 @@ use crate::{
     overload::{CHECKOUTS_SETTING, LIMIT, LIMIT_SETTING, overload},
     plan::{Arrive, Case, Plan, Target},
     process::Usage,
-    redis,
+    redis::forget_sagas,
     run::{Details, Experiment, Latency, Run},
     scenario::Scenario,
     shop::{PIECES_ON_SALE, Shop},
     summary::Spread,
-    system::{Addresses, Programs, SERVICES, System},
+    system::{Addresses, Settings, System},
 };
 
 /// How many connections the buyers of a flash sale share.
 const SALE_CONNECTIONS: u32 = 1_000;
 /// The runs, one after another.
 pub(crate) struct Measurement {
-    pub(crate) programs: PathBuf,
     pub(crate) clients: u32,
     pub(crate) runs: Vec<Run>,
 }
@@ -90,7 +89,7 @@ impl Measurement {
             let after = Gauges::read(&own.system).await?;
             run.costs = Some(after.since(&before, &own.idle, run.checkouts));
             let paid = run.paid + peak.map_or(0, |peak| peak.paid);
-            run.audit = Some(audit(&self.programs, own.system.data(), paid).await?);
+            run.audit = Some(audit(&own.system, paid).await?);
             if case.after_grace {
                 let forgotten = after_grace(&own.system).await?;
                 run.stored_bytes_after_grace = Some(forgotten.stored_since(&before, run.checkouts));
@@ -102,18 +101,17 @@ impl Measurement {
     async fn system(&self, case: &Case) -> anyhow::Result<(Option<Own>, Addresses)> {
         match &case.target {
             Target::Own(composition) => {
-                let mut settings = Vec::new();
+                let mut variables = Vec::new();
                 if case.scenario == Scenario::Overload {
-                    settings.push((LIMIT_SETTING.to_owned(), LIMIT.to_string()));
-                    settings.push((CHECKOUTS_SETTING.to_owned(), (LIMIT - 1).to_string()));
+                    variables.push((LIMIT_SETTING.to_owned(), LIMIT.to_string()));
+                    variables.push((CHECKOUTS_SETTING.to_owned(), (LIMIT - 1).to_string()));
                 }
-                let programs = Programs {
-                    folder: self.programs.clone(),
+                let settings = Settings {
                     fsync: case.fsync.clone(),
-                    settings,
+                    variables,
                 };
-                let system = System::start(*composition, &programs).await?;
-                let idle = system.usage()?;
+                let system = System::start(*composition, &settings).await;
+                let idle = system.usage().await?;
                 let addresses = system.addresses.clone();
                 Ok((Some(Own { system, idle }), addresses))
             }
@@ -220,8 +218,8 @@ async fn flash_sale(load: Load, addresses: &Addresses, shop: &Shop) -> anyhow::R
 /// Reads the gauges as they are when the time for which finished sagas are remembered is over. Nobody waits that
 /// long: what would be forgotten is deleted.
 async fn after_grace(system: &System) -> anyhow::Result<Gauges> {
-    for service in SERVICES {
-        redis::forget_sagas(&system.redis_socket(service)).await?;
+    for store in system.stores.values() {
+        forget_sagas(store).await;
     }
     Gauges::read(system).await
 }

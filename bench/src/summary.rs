@@ -8,8 +8,8 @@ use crate::run::{Experiment, Run};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
+    pub(crate) lowest: f64,
+    pub(crate) highest: f64,
     /// How many figures there are.
     pub(crate) count: usize,
 }
@@ -28,8 +28,8 @@ impl Spread {
         };
         Some(Self {
             median: f64::midpoint(lower, upper),
-            least: *figures.first()?,
-            most: *figures.last()?,
+            lowest: *figures.first()?,
+            highest: *figures.last()?,
             count: figures.len(),
         })
     }

@@ -1,4 +1,6 @@
-//! The figures as text, for a terminal.
+//! The figures as tables: for a terminal, and in Markdown for BENCHMARKS.md.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::{
     gauges::Costs,
@@ -7,72 +9,129 @@ use crate::{
     targets::{Reached, Verdict},
 };
 
-/// The runs, what only some of them measured, and each experiment's rate as a ratio to the first one's.
-pub(crate) fn of_runs(runs: &[Run]) -> String {
-    let mut lines = vec![format!(
-        "{:<42}{:>8}{:>11}{:>13}{:>9}{:>9}{:>10}{:>10}{:>13}{:>10}{:>10}{:>9}",
-        "experiment",
-        "clients",
-        "checkouts",
-        "checkouts/s",
-        "p50 ms",
-        "p99 ms",
-        "p99.9 ms",
-        "max ms",
-        "services us",
-        "redis us",
-        "conflicts",
-        "batch"
-    )];
-    for run in runs {
-        let latency = &run.latency_ms;
-        let costs = run.costs.as_ref();
-        let cost = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.1}"));
-        lines.push(format!(
-            "{:<42}{:>8}{:>11}{:>13.0}{:>9.2}{:>9.2}{:>10.2}{:>10.2}{:>13}{:>10}{:>10}{:>9}",
-            run.experiment.to_string(),
-            run.clients,
-            run.checkouts,
-            run.checkouts_per_second,
-            latency.p50,
-            latency.p99,
-            latency.p999,
-            latency.max,
-            cost(costs.map(Costs::processor_services)),
-            cost(costs.map(|costs| costs.processor_total() - costs.processor_services())),
-            costs.map_or_else(|| "-".into(), |costs| format!("{:.0}", costs.lanes.conflicts)),
-            cost(costs.map(|costs| costs.lanes.mean_batch)),
-        ));
-    }
-    lines.extend(runs.iter().filter_map(details));
-    lines.extend(ratios(runs));
-    lines.join("\n")
+/// A figure of a run, with its name.
+pub(crate) type Column = (&'static str, fn(&Run) -> Option<f64>);
+
+/// All figures. The first [`SPEEDS`] say how fast a run was, the others what it cost.
+pub(crate) const COLUMNS: [Column; 15] = [
+    ("checkouts/s", |run| Some(run.checkouts_per_second)),
+    ("p50 ms", |run| Some(run.latency_ms.p50)),
+    ("p99 ms", |run| Some(run.latency_ms.p99)),
+    ("p99.9 ms", |run| Some(run.latency_ms.p999)),
+    ("max ms", |run| Some(run.latency_ms.max)),
+    ("services µs", |run| cost(run, Costs::processor_services)),
+    ("Redis µs", |run| {
+        cost(run, |costs| costs.processor_total() - costs.processor_services())
+    }),
+    ("Redis commands", |run| cost(run, |costs| costs.redis_commands)),
+    ("Redis bytes", |run| cost(run, |costs| costs.redis_bytes)),
+    ("mean batch", |run| cost(run, |costs| costs.lanes.mean_batch)),
+    ("conflicts", |run| cost(run, |costs| costs.lanes.conflicts)),
+    ("kept bytes", |run| cost(run, Costs::stored_total)),
+    ("kept after grace", |run| {
+        Some(run.stored_bytes_after_grace.as_ref()?.values().sum())
+    }),
+    ("idle MB", |run| cost(run, Costs::idle_memory)),
+    ("peak MB", |run| cost(run, Costs::memory_peak)),
+];
+
+const SPEEDS: usize = 5;
+/// How many columns about costs fit beside an experiment's name.
+const COSTS_SHOWN: usize = 6;
+const WIDTH: u16 = 80;
+
+fn cost(run: &Run, value: impl Fn(&Costs) -> f64) -> Option<f64> {
+    run.costs.as_ref().map(value)
 }
 
-/// The goals, and what was measured for them.
-pub(crate) fn of_goals(reached: &[Reached]) -> String {
-    let mut lines = vec![format!(
-        "{:<72}{:>12}{:>22}{:>10}{:>10}  ",
-        "target", "median", "min to max", "target", "beyond"
-    )];
-    for row in reached.iter().filter(|row| row.verdict != Verdict::NotMeasured) {
-        let Some(Spread {
-            median, least, most, ..
-        }) = row.measured
-        else {
-            continue;
-        };
-        lines.push(format!(
-            "{:<72}{:>12}{:>22}{:>10}{:>10}  {}",
-            format!("{}, {}", row.goal.what, row.goal.unit),
-            figure(median),
-            format!("{} to {}", figure(least), figure(most)),
-            figure(row.goal.target),
-            row.goal.beyond.map(figure).unwrap_or_default(),
-            row.verdict.in_words()
-        ));
+/// For a terminal: the medians, what only some scenarios measured, each experiment's rate as a ratio to the first one's,
+/// and the goals.
+pub(crate) fn for_terminal(runs: &[Run], reached: &[Reached]) -> String {
+    let narrow = |table: &mut Table| {
+        table
+            .load_preset(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(WIDTH);
+    };
+    let mut tables = [
+        of_runs(runs, &COLUMNS[..SPEEDS]),
+        of_runs(runs, &COLUMNS[SPEEDS..][..COSTS_SHOWN]),
+        of_goals(reached),
+    ];
+    tables.iter_mut().for_each(narrow);
+    let [speeds, costs, goals] = tables.map(|table| table.to_string());
+    let sentences: Vec<String> = runs.iter().filter_map(details).chain(ratios(runs)).collect();
+    [speeds, costs, sentences.join("\n"), goals].join("\n\n")
+}
+
+/// The same tables as BENCHMARKS.md has them, with all figures.
+pub(crate) fn as_markdown(runs: &[Run], reached: &[Reached]) -> String {
+    let mut tables = [of_goals(reached), of_runs(runs, &COLUMNS)];
+    for table in &mut tables {
+        table.load_preset(presets::ASCII_MARKDOWN);
     }
-    lines.join("\n")
+    let [goals, runs] = tables.map(|table| table.to_string());
+    format!("{goals}\n\n{runs}\n")
+}
+
+fn of_runs(runs: &[Run], columns: &[Column]) -> Table {
+    let mut table = Table::new();
+    let names = columns.iter().map(|(name, _)| *name);
+    table.set_header(["experiment"].into_iter().chain(names));
+    for (experiment, runs) in by_experiment(runs) {
+        let medians = columns.iter().map(|(_, value)| spread(&runs, value));
+        let cells = medians.map(|spread| spread.map_or_else(|| "-".into(), |spread| figure(spread.median)));
+        table.add_row([experiment.to_string()].into_iter().chain(cells));
+    }
+    numbers_to_the_right(table)
+}
+
+fn of_goals(reached: &[Reached]) -> Table {
+    let mut table = Table::new();
+    table.set_header([
+        "target",
+        "median",
+        "lowest to highest",
+        "rounds",
+        "target",
+        "beyond",
+        "",
+    ]);
+    for row in reached.iter().filter(|row| row.measured.is_some()) {
+        let cells = [format!("{}, {}", row.goal.what, row.goal.unit)]
+            .into_iter()
+            .chain(row.cells());
+        table.add_row(cells.chain([row.verdict.in_words().to_owned()]));
+    }
+    numbers_to_the_right(table)
+}
+
+fn numbers_to_the_right(mut table: Table) -> Table {
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+impl Reached {
+    /// The median, the spread, the rounds, the target, and what would be beyond it.
+    pub(crate) fn cells(&self) -> [String; 5] {
+        let (median, range, rounds) = match self.measured {
+            Some(Spread {
+                median,
+                lowest,
+                highest,
+                count,
+            }) => (
+                figure(median),
+                format!("{} to {}", figure(lowest), figure(highest)),
+                count.to_string(),
+            ),
+            None => Default::default(),
+        };
+        let beyond = self.goal.beyond.map(figure).unwrap_or_default();
+        [median, range, rounds, figure(self.goal.target), beyond]
+    }
 }
 
 /// A figure with as many digits as mean something.

@@ -1,10 +1,11 @@
 //! Group commit: Holdfast's own engine.
 
 use engine::{
-    Command, Engine, EngineConfig, Touches, View,
-    keys::{Key, Partition},
+    Engine, EngineConfig,
+    keys::Key,
     store::{Store, StoreConfig},
 };
+use harness::Increment;
 
 use crate::{callers::Way, counters::partitions, redis::RedisServer};
 
@@ -27,32 +28,6 @@ impl GroupCommit {
 
 impl Way for GroupCommit {
     async fn increment(&self, counter: &Key<i64>) -> anyhow::Result<i64> {
-        let command = Increment {
-            counter: counter.clone(),
-        };
-        Ok(self.engine.submit(command).await?)
-    }
-}
-
-/// Adds 1 to a counter and returns the sum.
-struct Increment {
-    counter: Key<i64>,
-}
-
-impl Command for Increment {
-    type Outcome = i64;
-
-    fn partition(&self) -> Partition {
-        self.counter.partition()
-    }
-
-    fn touches(&self, touches: &mut Touches) {
-        touches.record(&self.counter);
-    }
-
-    fn decide(&self, view: &mut View) -> i64 {
-        let sum = view.get(&self.counter).copied().unwrap_or_default() + 1;
-        view.put(&self.counter, sum);
-        sum
+        Ok(self.engine.submit(Increment::from(counter.clone())).await?)
     }
 }

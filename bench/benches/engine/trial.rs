@@ -42,8 +42,8 @@ impl<W: Way> Trial<W> {
         counters: &Counters,
         start: &impl AsyncFn(&RedisServer) -> anyhow::Result<W>,
     ) -> anyhow::Result<Self> {
-        let server = RedisServer::start(fsync)?;
         let runtime = Runtime::new()?;
+        let server = runtime.block_on(RedisServer::start(fsync))?;
         let way = runtime.block_on(async {
             counters.reset(&server.client().await?).await?;
             start(&server).await

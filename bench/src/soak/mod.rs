@@ -6,7 +6,7 @@ mod memory;
 mod purchases;
 pub(crate) mod table;
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use anyhow::bail;
 use serde::Serialize;
@@ -20,11 +20,12 @@ use crate::{
     load::Pace,
     numbers::float,
     options::SoakOptions,
-    redis,
+    process::{Kind, Usage},
+    redis::Counters,
     run::Latency,
     scenario::Scenario,
     shop::Shop,
-    system::{Composition, Programs, SERVICES, System},
+    system::{Composition, Settings, System},
 };
 
 /// How many items and users there are.
@@ -66,13 +67,12 @@ pub(crate) struct Soaked {
 ///
 /// # Errors
 /// If it cannot be begun.
-pub(crate) async fn soak(options: &SoakOptions, folder: &Path) -> anyhow::Result<Soaked> {
-    let programs = Programs {
-        folder: folder.to_owned(),
+pub(crate) async fn soak(options: &SoakOptions) -> anyhow::Result<Soaked> {
+    let settings = Settings {
         fsync: options.fsync.clone(),
-        settings: options.settings.clone(),
+        variables: options.settings.clone(),
     };
-    let system = System::start(Composition::Standalone, &programs).await?;
+    let system = System::start(Composition::Standalone, &settings).await;
     Shop::open(Scenario::Uniform, &system.addresses, RECORDS, 0).await?;
     let rate = match options.rate {
         Some(rate) => rate,
@@ -87,7 +87,7 @@ pub(crate) async fn soak(options: &SoakOptions, folder: &Path) -> anyhow::Result
     };
     let seconds = tally.elapsed().as_secs_f64();
     let failure = match bought {
-        Ok(_) => audit(folder, system.data(), tally.paid()).await.err(),
+        Ok(_) => audit(&system, tally.paid()).await.err(),
         Err(failure) => Some(failure),
     };
     let warm_up = WARM_UP.min(time / 3).as_secs_f64();
@@ -157,12 +157,14 @@ async fn keep_sampling(system: &System, tally: &Tally) -> anyhow::Error {
 
 async fn sample(system: &System, tally: &Tally) -> anyhow::Result<Sample> {
     let mut bytes = Vec::new();
-    for resident in system.resident()? {
-        bytes.push((Bound::Flat, "standalone, resident".to_owned(), resident));
+    for (kind, pid) in system.services() {
+        let used = Usage::read(*kind, *pid)?;
+        bytes.push((Bound::Flat, format!("{}, resident", kind.name()), used.resident));
     }
-    for service in SERVICES {
-        let counters = redis::counters(&system.redis_socket(service)).await?;
-        let resident = crate::process::resident(counters.process)?;
+    for (service, store) in &system.stores {
+        let service = service.as_str();
+        let counters = Counters::read(store).await?;
+        let resident = Usage::read(Kind::Redis, counters.pid)?.resident;
         bytes.push((
             Bound::stored(service),
             format!("redis of {service}, used"),

@@ -1,5 +1,7 @@
 //! A soak as text, 80 columns wide.
 
+use comfy_table::{CellAlignment, Table, presets};
+
 use super::{
     Soaked,
     memory::{Bound, Growth},
@@ -24,30 +26,46 @@ pub(crate) fn of(soaked: &Soaked) -> String {
             soaked.warm_up_s / 60.0
         ),
         soaked.failure.clone().unwrap_or_default(),
-        format!(
-            "{:<26}{:>8}{:>8}{:>8}{:>10}{:>9}{:>6}{:>5}",
-            "memory, MB", "start", "warm", "end", "kB/minute", "B/order", "bound", ""
-        ),
     ];
-    lines.extend(soaked.growth.iter().map(row));
+    lines.push(growth(&soaked.growth).to_string());
     lines.join("\n")
 }
 
-fn row(growth: &Growth) -> String {
+fn growth(growth: &[Growth]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_header([
+            "memory, MB",
+            "start",
+            "warm",
+            "end",
+            "kB/minute",
+            "B/order",
+            "bound",
+            "",
+        ])
+        .add_rows(growth.iter().map(row));
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn row(growth: &Growth) -> [String; 8] {
     let megabytes = |bytes: u64| figure(float(bytes) / 1e6);
     let bound = match growth.bound {
         Bound::Flat => "flat".to_owned(),
         Bound::EachOrder(bytes) => figure(bytes),
     };
-    format!(
-        "{:<26}{:>8}{:>8}{:>8}{:>10}{:>9}{:>6}{:>5}",
-        growth.what,
+    [
+        growth.what.clone(),
         megabytes(growth.start),
         megabytes(growth.warm),
         megabytes(growth.end),
         figure(growth.each_minute / 1e3),
         figure(growth.each_order),
         bound,
-        if growth.is_within_its_bound() { "ok" } else { "OVER" }
-    )
+        if growth.is_within_its_bound() { "ok" } else { "OVER" }.to_owned(),
+    ]
 }

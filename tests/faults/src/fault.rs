@@ -1,0 +1,138 @@
+//! What can go wrong, and where.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// How many replicas each service has.
+pub(crate) const REPLICAS: usize = 2;
+
+/// One of the three services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Part {
+    /// The orders.
+    Order,
+    /// The stock.
+    Stock,
+    /// The accounts.
+    Payment,
+}
+
+impl Part {
+    /// All three.
+    pub(crate) const ALL: [Self; 3] = [Self::Order, Self::Stock, Self::Payment];
+
+    /// What its program is called.
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Stock => "stock",
+            Self::Payment => "payment",
+        }
+    }
+}
+
+/// A connection between two parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Link {
+    /// From the clients to a replica.
+    Public(Part, usize),
+    /// From the order replicas to a replica of stock or payment.
+    Internal(Part, usize),
+    /// From a replica to its service's Redis.
+    Redis(Part, usize),
+}
+
+/// What a connection does while it is in trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Trouble {
+    /// Every connection breaks, and no new one comes about.
+    Cut,
+    /// Nothing passes; what was sent passes afterwards, also when its sender no longer waits.
+    Stall,
+    /// Everything takes so much longer, in both directions.
+    Delay(Duration),
+    /// Requests pass; then the connection breaks instead of an answer.
+    DropReplies,
+    /// The direction to the server is closed; answers still pass.
+    HalfCloseRequests,
+    /// The direction to the client is closed; requests still pass.
+    HalfCloseReplies,
+    /// Every HTTP request arrives once more, some time later.
+    Duplicate,
+    /// A request of more than so many bytes never arrives, nor does anything behind it on its connection. Smaller
+    /// ones pass, and so do answers: what a path does whose packets are smaller than its ends believe.
+    LoseBigRequests(usize),
+    /// The same, of answers.
+    LoseBigReplies(usize),
+}
+
+/// How far a clock is set off at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Step {
+    /// A minute ahead: farther than a lease and a deadline.
+    MinuteAhead,
+    /// A minute behind.
+    MinuteBehind,
+    /// An hour ahead: as far as anything finished is remembered.
+    HourAhead,
+    /// An hour behind.
+    HourBehind,
+}
+
+impl Step {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::MinuteAhead, Self::MinuteBehind, Self::HourAhead, Self::HourBehind];
+
+    /// In milliseconds.
+    #[must_use]
+    pub(crate) fn offset(self) -> i64 {
+        const MINUTE: i64 = 60_000;
+        match self {
+            Self::MinuteAhead => MINUTE,
+            Self::MinuteBehind => -MINUTE,
+            Self::HourAhead => 60 * MINUTE,
+            Self::HourBehind => -60 * MINUTE,
+        }
+    }
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Fault {
+    /// A replica is killed, and started again afterwards.
+    Kill(Part, usize),
+    /// A replica is asked to end, and started again afterwards.
+    Terminate(Part, usize),
+    /// A replica stands still, longer than a lease.
+    Pause(Part, usize),
+    /// A replica's clock is off by so many milliseconds.
+    Clock(Part, usize, i64),
+    /// A replica's clock makes a large step: for some seconds, or for the rest of the schedule.
+    ClockStep(Part, usize, Step),
+    /// A connection is in trouble.
+    Wire(Link, Trouble),
+    /// All connections that are open now carry nothing any more, in either direction, until somebody closes them:
+    /// what they are sent is acknowledged and thrown away. New ones work. Nothing ends it.
+    Silence(Link),
+    /// A Redis is killed, and started again afterwards.
+    KillRedis(Part),
+    /// A Redis stands still.
+    PauseRedis(Part),
+    /// A Redis refuses to write: it thinks it is a replica.
+    ReadOnly(Part),
+    /// A Redis refuses to write: it holds more than it may.
+    OutOfMemory(Part),
+    /// A Redis has room for so many bytes more, and then refuses to write.
+    NearlyOutOfMemory(Part, u64),
+    /// A Redis is killed, and answers that it is loading after it was started again.
+    Loading(Part),
+    /// A Redis cannot append to its file any more, as on a full disk: it ends, and is started again afterwards.
+    FullDisk(Part),
+}

@@ -1,0 +1,228 @@
+//! Real processes with a wire on every connection.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use harness::{Audit, Client, Clock, RedisServer, Service, let_an_hour_pass};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
+
+use super::{
+    fault::{Link, Part, REPLICAS},
+    times::{READY_WITHIN, settings},
+    wire::Wire,
+};
+
+pub(crate) struct Replica {
+    pub(crate) service: Mutex<Service>,
+    public: Wire,
+    internal: Wire,
+    redis: Wire,
+    clock: Clock,
+    /// How far the clock is off, in milliseconds.
+    clock_offset: AtomicI64,
+}
+
+struct Servers {
+    redis: Mutex<RedisServer>,
+    redis_url: String,
+    redis_address: SocketAddr,
+    replicas: Vec<Replica>,
+}
+
+/// Two replicas of each service, and a Redis for each service.
+pub(crate) struct System {
+    parts: BTreeMap<Part, Servers>,
+    /// What was seen of broken promises while faults were made.
+    found: std::sync::Mutex<Vec<String>>,
+}
+
+impl System {
+    /// Starts everything and waits until it is ready.
+    pub(crate) async fn start() -> Self {
+        let mut parts = BTreeMap::new();
+        for part in [Part::Stock, Part::Payment, Part::Order] {
+            let urls = |part| internal_urls(&parts, part);
+            let mut settings = settings();
+            if part == Part::Order {
+                settings.push(("STOCK_URLS", urls(Part::Stock)));
+                settings.push(("PAYMENT_URLS", urls(Part::Payment)));
+            }
+            let redis = RedisServer::start().await;
+            let mut replicas = Vec::new();
+            for _ in 0..REPLICAS {
+                replicas.push(Replica::start(part, &redis, settings.clone()).await);
+            }
+            let servers = Servers {
+                redis_url: redis.url(),
+                redis_address: redis.address(),
+                redis: Mutex::new(redis),
+                replicas,
+            };
+            parts.insert(part, servers);
+        }
+        let system = Self {
+            parts,
+            found: std::sync::Mutex::default(),
+        };
+        system.ready().await;
+        system
+    }
+
+    /// A client over the wires, which takes the replicas in turn.
+    #[must_use]
+    pub(crate) fn client(&self) -> Client {
+        self.client_of(|replicas| replicas.iter().collect())
+    }
+
+    /// A client for each number of a replica, over the wires.
+    #[must_use]
+    pub(crate) fn clients(&self) -> Vec<Client> {
+        (0..REPLICAS)
+            .map(|number| self.client_of(|replicas| vec![&replicas[number]]))
+            .collect()
+    }
+
+    fn client_of(&self, choose: impl Fn(&[Replica]) -> Vec<&Replica>) -> Client {
+        let origins = |part| {
+            choose(&self.parts[&part].replicas)
+                .into_iter()
+                .map(|replica| format!("http://{}", replica.public.address()))
+                .collect()
+        };
+        Client::new(origins(Part::Order), origins(Part::Stock), origins(Part::Payment))
+    }
+
+    /// Notes a promise that was broken.
+    pub(crate) fn found(&self, violation: String) {
+        self.found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(violation);
+    }
+
+    /// Notes every process that has ended by itself, starts it again, and returns all that was noted.
+    pub(crate) async fn restart_ended(&self) -> Vec<String> {
+        for (part, servers) in &self.parts {
+            let mut redis = servers.redis.lock().await;
+            let ended = redis.has_ended();
+            if ended.is_some() {
+                self.miss(&format!("{}'s redis-server", part.name()), ended);
+                redis.start_again().await;
+            }
+            for replica in &servers.replicas {
+                let mut service = replica.service.lock().await;
+                self.miss_service(&mut service);
+                if !service.process.is_running() {
+                    service.spawn_again();
+                }
+            }
+        }
+        std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until every process is ready, and fails if one has ended by itself.
+    async fn ready(&self) {
+        for replica in self.parts.values().flat_map(|servers| &servers.replicas) {
+            replica.service.lock().await.ready().await;
+        }
+    }
+
+    /// Waits until every process is ready, and notes those that do not get so by themselves. They are started again, so
+    /// that the rest can be looked at.
+    pub(crate) async fn heal(&self) {
+        for replica in self.parts.values().flat_map(|servers| &servers.replicas) {
+            let mut service = replica.service.lock().await;
+            if timeout(READY_WITHIN, service.ready()).await.is_err() {
+                let name = service.name();
+                self.found(format!("{name} is not ready {READY_WITHIN:?} after the last fault"));
+                service.process.kill();
+                service.start_again().await;
+            }
+        }
+    }
+
+    /// Lets an hour pass for what is paid, so that order settles it.
+    pub(crate) async fn let_an_hour_pass(&self) {
+        let_an_hour_pass(&*self.redis(Part::Order).await).await;
+    }
+
+    /// Audits the stores.
+    pub(crate) async fn audit(&self) -> Audit {
+        let url = |part| self.parts[&part].redis_url.as_str();
+        Audit::at(url(Part::Order), url(Part::Stock), url(Part::Payment), &[]).await
+    }
+
+    /// Writes every process's log into a folder.
+    pub(crate) async fn keep_logs(&self, folder: &Path) {
+        for (part, servers) in &self.parts {
+            for (number, replica) in servers.replicas.iter().enumerate() {
+                let log = replica.service.lock().await.logs();
+                let path = folder.join(format!("{}-{number}.log", part.name()));
+                std::fs::write(path, log).expect("a log");
+            }
+        }
+    }
+
+    /// Where order's Redis itself listens.
+    pub(crate) fn order_redis(&self) -> SocketAddr {
+        self.parts[&Part::Order].redis_address
+    }
+
+    pub(crate) fn replica(&self, part: Part, replica: usize) -> &Replica {
+        &self.parts[&part].replicas[replica]
+    }
+
+    pub(crate) async fn redis(&self, part: Part) -> MutexGuard<'_, RedisServer> {
+        self.parts[&part].redis.lock().await
+    }
+
+    pub(crate) fn wire(&self, link: Link) -> &Wire {
+        match link {
+            Link::Public(part, replica) => &self.replica(part, replica).public,
+            Link::Internal(part, replica) => &self.replica(part, replica).internal,
+            Link::Redis(part, replica) => &self.replica(part, replica).redis,
+        }
+    }
+}
+
+impl Replica {
+    async fn start(part: Part, redis: &RedisServer, mut settings: Vec<(&'static str, String)>) -> Self {
+        let clock = Clock::default();
+        settings.push(clock.setting());
+        let redis = Wire::start(redis.address()).await;
+        let service = Service::start(part.name(), &format!("redis://{}", redis.address()), settings);
+        Self {
+            public: Wire::start(service.public).await,
+            internal: Wire::start(service.internal).await,
+            service: Mutex::new(service),
+            redis,
+            clock,
+            clock_offset: AtomicI64::new(0),
+        }
+    }
+
+    /// Moves the clock by so many milliseconds from where it is.
+    pub(crate) fn move_clock(&self, by: i64) {
+        let before = self.clock_offset.fetch_add(by, Ordering::Relaxed);
+        self.clock.set_off(before + by);
+    }
+}
+
+fn internal_urls(parts: &BTreeMap<Part, Servers>, part: Part) -> String {
+    let urls: Vec<String> = parts[&part]
+        .replicas
+        .iter()
+        .map(|replica| format!("http://{}", replica.internal.address()))
+        .collect();
+    urls.join(",")
+}
