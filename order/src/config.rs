@@ -17,39 +17,43 @@ const MAX_DEADLINE_MS: u64 = 30 * 60 * 1_000;
 pub struct SagaConfig {
     /// How long a saga's first driver is left alone before another one takes the saga over. Each later one has twice as
     /// long, up to half a minute or four times this.
-    #[arg(long, env = "SAGA_LEASE_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(100..=600_000))]
+    #[arg(long, env = "SAGA_LEASE_MS", default_value_t = SagaConfig::DEFAULT.lease_ms, value_parser = clap::value_parser!(u64).range(100..=600_000))]
     pub lease_ms: u64,
     /// How old a saga may become before it is given up.
-    #[arg(long, env = "SAGA_DEADLINE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(100..=MAX_DEADLINE_MS))]
+    #[arg(long, env = "SAGA_DEADLINE_MS", default_value_t = SagaConfig::DEFAULT.deadline_ms, value_parser = clap::value_parser!(u64).range(100..=MAX_DEADLINE_MS))]
     pub deadline_ms: u64,
     /// How long one request to a participant may take.
-    #[arg(long, env = "CALL_TIMEOUT_MS", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    #[arg(long, env = "CALL_TIMEOUT_MS", default_value_t = SagaConfig::DEFAULT.call_timeout_ms, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub call_timeout_ms: u64,
     /// How long a client waits for a saga to be decided before it hears that it is not.
-    #[arg(long, env = "CLIENT_PATIENCE_MS", default_value_t = 8_000, value_parser = clap::value_parser!(u64).range(10..=600_000))]
+    #[arg(long, env = "CLIENT_PATIENCE_MS", default_value_t = SagaConfig::DEFAULT.client_patience_ms, value_parser = clap::value_parser!(u64).range(10..=600_000))]
     pub client_patience_ms: u64,
     /// How many checkouts may be under way for clients at once, fewer than `MAX_CALLS`. One more is refused at once.
-    #[arg(long, env = "MAX_CHECKOUTS", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, env = "MAX_CHECKOUTS", default_value_t = SagaConfig::DEFAULT.max_checkouts, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_checkouts: u32,
     /// How often unfinished sagas are looked for.
-    #[arg(long, env = "RECOVERY_INTERVAL_MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    #[arg(long, env = "RECOVERY_INTERVAL_MS", default_value_t = SagaConfig::DEFAULT.recovery_interval_ms, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub recovery_interval_ms: u64,
     /// How long words count and records stay.
     #[command(flatten)]
     pub terms: Terms,
 }
 
+impl SagaConfig {
+    const DEFAULT: Self = Self {
+        lease_ms: 5_000,
+        deadline_ms: 30_000,
+        call_timeout_ms: 2_000,
+        client_patience_ms: 8_000,
+        max_checkouts: 1_024,
+        recovery_interval_ms: 500,
+        terms: Terms::DEFAULT,
+    };
+}
+
 impl Default for SagaConfig {
     fn default() -> Self {
-        Self {
-            lease_ms: 5_000,
-            deadline_ms: 30_000,
-            call_timeout_ms: 2_000,
-            client_patience_ms: 8_000,
-            max_checkouts: 1_024,
-            recovery_interval_ms: 500,
-            terms: Terms::default(),
-        }
+        Self::DEFAULT
     }
 }
 

@@ -128,7 +128,7 @@ impl From<Refusal> for Problem {
             ),
             Refusal::NoRoom => EngineError::StoreFull.into(),
             Refusal::Empty(order_id) => Self::new(&EMPTY_ORDER, format!("add a line to order {order_id} first")),
-            Refusal::Busy => Self::new(&OVERLOADED, "MAX_CHECKOUTS checkouts are under way already"),
+            Refusal::Busy => Self::new(&OVERLOADED, "as many checkouts are under way as MAX_CHECKOUTS allows"),
             Refusal::Rejected(order_id, rejection) => rejected(&order_id, &rejection),
             Refusal::SetBack(order_id) => Self::new(
                 &SET_BACK,

@@ -16,6 +16,7 @@ mod fuzz;
 mod hostile;
 mod leases;
 mod load;
+mod outputs;
 mod places;
 mod records;
 mod recovery;

@@ -95,8 +95,12 @@ pub(super) fn rates(runs: &[Run]) -> anyhow::Result<Markup> {
 /// Latencies by quantile, a plot for each scenario.
 pub(super) fn latencies(runs: &[Run]) -> anyhow::Result<Markup> {
     let groups = by_experiment(runs);
-    let mut scenarios: Vec<Scenario> = groups.iter().map(|(experiment, _)| experiment.scenario).collect();
-    scenarios.dedup();
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    for (experiment, _) in &groups {
+        if !scenarios.contains(&experiment.scenario) {
+            scenarios.push(experiment.scenario);
+        }
+    }
     let mut plots = Vec::new();
     for scenario in scenarios {
         let of_scenario = groups.iter().filter(|(experiment, _)| experiment.scenario == scenario);

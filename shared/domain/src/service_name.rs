@@ -1,9 +1,12 @@
 use std::fmt;
 
+use serde::Serialize;
+
 macro_rules! services {
     ($($(#[$docs:meta])* $variant:ident => $name:literal,)+) => {
         /// The services of Holdfast. Each has a store of its own.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(rename_all = "snake_case")]
         pub enum ServiceName {
             $($(#[$docs])* $variant,)+
         }

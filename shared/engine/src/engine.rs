@@ -24,35 +24,39 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 pub struct EngineConfig {
     /// The number of key groups. Fixed at a store's first start.
-    #[arg(long, env = "PARTITIONS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PARTITIONS)))]
+    #[arg(long, env = "PARTITIONS", default_value_t = EngineConfig::DEFAULT.partitions, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PARTITIONS)))]
     pub partitions: u16,
     /// How many lanes commit side by side on a single Redis. A cluster has one lane a partition.
-    #[arg(long, env = "LANES", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, env = "LANES", default_value_t = EngineConfig::DEFAULT.lanes, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub lanes: u16,
     /// How many commands may wait in a lane. One more is refused at once.
-    #[arg(long, env = "LANE_QUEUE", default_value_t = 8_192, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, env = "LANE_QUEUE", default_value_t = EngineConfig::DEFAULT.lane_queue, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub lane_queue: u32,
     /// How many records one batch may touch. A batch takes what waits, up to this. More do not help: WATCH compares each key with all that are watched.
-    #[arg(long, env = "BATCH_RECORDS", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    #[arg(long, env = "BATCH_RECORDS", default_value_t = EngineConfig::DEFAULT.batch_records, value_parser = clap::value_parser!(u32).range(1..=1_024))]
     pub batch_records: u32,
     /// How long a command may take before it is given up, in milliseconds.
-    #[arg(long, env = "COMMAND_DEADLINE_MS", default_value_t = 3_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    #[arg(long, env = "COMMAND_DEADLINE_MS", default_value_t = EngineConfig::DEFAULT.command_deadline_ms, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub command_deadline_ms: u64,
     /// About how many entries of at most 16 events a partition's outbox keeps. A reader that falls further behind has to read the records themselves.
-    #[arg(long, env = "OUTBOX_ENTRIES", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    #[arg(long, env = "OUTBOX_ENTRIES", default_value_t = EngineConfig::DEFAULT.outbox_entries, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub outbox_entries: u32,
+}
+
+impl EngineConfig {
+    const DEFAULT: Self = Self {
+        partitions: 16,
+        lanes: 1,
+        lane_queue: 8_192,
+        batch_records: 256,
+        command_deadline_ms: 3_000,
+        outbox_entries: 2_000,
+    };
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self {
-            partitions: 16,
-            lanes: 1,
-            lane_queue: 8_192,
-            batch_records: 256,
-            command_deadline_ms: 3_000,
-            outbox_entries: 2_000,
-        }
+        Self::DEFAULT
     }
 }
 

@@ -28,19 +28,16 @@ use domain::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Terms {
     /// How long what a finished saga leaves is kept, in milliseconds: at least four times the time for which drives are honoured, and twice that time more than a saga's deadline.
-    #[arg(long, env = "FINISHED_KEPT_MS", default_value_t = 3_600_000, value_parser = clap::value_parser!(u64).range(1_000..=86_400_000))]
+    #[arg(long, env = "FINISHED_KEPT_MS", default_value_t = Terms::DEFAULT.finished_kept_ms, value_parser = clap::value_parser!(u64).range(1_000..=86_400_000))]
     pub finished_kept_ms: u64,
     /// How long after a driver took its saga its requests are honoured, in milliseconds: at least twice a driver's lease.
-    #[arg(long, env = "DRIVE_HONOURED_MS", default_value_t = 900_000, value_parser = clap::value_parser!(u64).range(200..=21_600_000))]
+    #[arg(long, env = "DRIVE_HONOURED_MS", default_value_t = Terms::DEFAULT.drive_honoured_ms, value_parser = clap::value_parser!(u64).range(200..=21_600_000))]
     pub drive_honoured_ms: u64,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self {
-            finished_kept_ms: 3_600_000,
-            drive_honoured_ms: 900_000,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -74,6 +71,12 @@ pub enum BadTerms {
 }
 
 impl Terms {
+    /// An hour, and a quarter of it.
+    pub const DEFAULT: Self = Self {
+        finished_kept_ms: 3_600_000,
+        drive_honoured_ms: 900_000,
+    };
+
     /// How long what a finished saga leaves is kept: its tombstones, and what a paid one holds.
     #[must_use]
     pub fn kept(self) -> Duration {

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use domain::ServiceName;
 use serde::Serialize;
 
 use super::{
-    fault::{Fault, Link, Part, Trouble},
+    fault::{Fault, Link, Trouble},
     history::{Operation, Told},
     times::{RECOVERED_WITHIN, SAGA_DEADLINE, answered_within},
 };
@@ -46,7 +47,7 @@ impl Unfinished {
 #[must_use]
 pub(crate) fn late_calls(operations: &[Operation], lapses: &[Lapse]) -> Vec<String> {
     let mut found = Vec::new();
-    let mut unheard: BTreeMap<(Part, usize), Vec<&Operation>> = BTreeMap::new();
+    let mut unheard: BTreeMap<(ServiceName, usize), Vec<&Operation>> = BTreeMap::new();
     for operation in operations.iter().filter(|one| !is_excused(one, lapses)) {
         let bound = answered_within(&operation.call);
         let took = operation.took();
@@ -108,7 +109,7 @@ fn is_excused(operation: &Operation, lapses: &[Lapse]) -> bool {
 }
 
 /// How many connections from clients to a replica had fallen silent before a call was over.
-fn silenced((part, replica): (Part, usize), call: &Operation, lapses: &[Lapse]) -> usize {
+fn silenced((part, replica): (ServiceName, usize), call: &Operation, lapses: &[Lapse]) -> usize {
     let silences = lapses
         .iter()
         .filter(|lapse| lapse.fault == Fault::Silence(Link::Public(part, replica)) && lapse.begun <= call.ended);
@@ -139,7 +140,7 @@ mod tests {
         status: 503,
         says: Says::Left(0),
     };
-    const SILENCED: Fault = Fault::Silence(Link::Public(Part::Order, 1));
+    const SILENCED: Fault = Fault::Silence(Link::Public(ServiceName::Order, 1));
 
     fn at(tenths: u64) -> Duration {
         Duration::from_millis(100 * tenths)
@@ -182,8 +183,12 @@ mod tests {
 
     #[test]
     fn only_the_replica_that_was_asked_and_the_wire_to_it_are_excuses() {
-        let public = Fault::Wire(Link::Public(Part::Order, 1), Trouble::Stall);
-        for excuse in [Fault::Kill(Part::Order, 1), Fault::Pause(Part::Order, 1), public] {
+        let public = Fault::Wire(Link::Public(ServiceName::Order, 1), Trouble::Stall);
+        for excuse in [
+            Fault::Kill(ServiceName::Order, 1),
+            Fault::Pause(ServiceName::Order, 1),
+            public,
+        ] {
             let lapses = [lapse(0, 10, excuse)];
             assert!(
                 late_calls(&[checkout(5, 85, Told::Nothing)], &lapses).is_empty(),
@@ -195,11 +200,11 @@ mod tests {
                 "{excuse:?}"
             );
         }
-        let behind = Fault::Wire(Link::Redis(Part::Order, 1), Trouble::Stall);
-        let internal = Fault::Silence(Link::Internal(Part::Stock, 1));
+        let behind = Fault::Wire(Link::Redis(ServiceName::Order, 1), Trouble::Stall);
+        let internal = Fault::Silence(Link::Internal(ServiceName::Stock, 1));
         for no_excuse in [
-            Fault::Kill(Part::Order, 0),
-            Fault::PauseRedis(Part::Order),
+            Fault::Kill(ServiceName::Order, 0),
+            Fault::PauseRedis(ServiceName::Order),
             behind,
             internal,
         ] {
@@ -232,8 +237,8 @@ mod tests {
         };
         let bound = 10 * (SAGA_DEADLINE + RECOVERED_WITHIN).as_secs();
         let broken = [
-            lapse(100, 150, Fault::KillRedis(Part::Stock)),
-            lapse(120, 200, Fault::Kill(Part::Stock, 0)),
+            lapse(100, 150, Fault::KillRedis(ServiceName::Stock)),
+            lapse(120, 200, Fault::Kill(ServiceName::Stock, 0)),
         ];
         assert!(overdue_sagas(&seen(0, bound), &[]).is_empty());
         assert_eq!(overdue_sagas(&seen(0, bound + 1), &[]).len(), 1);

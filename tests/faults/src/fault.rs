@@ -2,48 +2,22 @@
 
 use std::time::Duration;
 
+use domain::ServiceName;
 use serde::Serialize;
 
 /// How many replicas each service has.
 pub(crate) const REPLICAS: usize = 2;
 
-/// One of the three services.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Part {
-    /// The orders.
-    Order,
-    /// The stock.
-    Stock,
-    /// The accounts.
-    Payment,
-}
-
-impl Part {
-    /// All three.
-    pub(crate) const ALL: [Self; 3] = [Self::Order, Self::Stock, Self::Payment];
-
-    /// What its program is called.
-    #[must_use]
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Order => "order",
-            Self::Stock => "stock",
-            Self::Payment => "payment",
-        }
-    }
-}
-
-/// A connection between two parts.
+/// A connection between two services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Link {
     /// From the clients to a replica.
-    Public(Part, usize),
+    Public(ServiceName, usize),
     /// From the order replicas to a replica of stock or payment.
-    Internal(Part, usize),
+    Internal(ServiceName, usize),
     /// From a replica to its service's Redis.
-    Redis(Part, usize),
+    Redis(ServiceName, usize),
 }
 
 /// What a connection does while it is in trouble.
@@ -107,32 +81,32 @@ impl Step {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Fault {
     /// A replica is killed, and started again afterwards.
-    Kill(Part, usize),
+    Kill(ServiceName, usize),
     /// A replica is asked to end, and started again afterwards.
-    Terminate(Part, usize),
+    Terminate(ServiceName, usize),
     /// A replica stands still, longer than a lease.
-    Pause(Part, usize),
+    Pause(ServiceName, usize),
     /// A replica's clock is off by so many milliseconds.
-    Clock(Part, usize, i64),
+    Clock(ServiceName, usize, i64),
     /// A replica's clock makes a large step: for some seconds, or for the rest of the schedule.
-    ClockStep(Part, usize, Step),
+    ClockStep(ServiceName, usize, Step),
     /// A connection is in trouble.
     Wire(Link, Trouble),
     /// All connections that are open now carry nothing any more, in either direction, until somebody closes them:
     /// what they are sent is acknowledged and thrown away. New ones work. Nothing ends it.
     Silence(Link),
     /// A Redis is killed, and started again afterwards.
-    KillRedis(Part),
+    KillRedis(ServiceName),
     /// A Redis stands still.
-    PauseRedis(Part),
+    PauseRedis(ServiceName),
     /// A Redis refuses to write: it thinks it is a replica.
-    ReadOnly(Part),
+    ReadOnly(ServiceName),
     /// A Redis refuses to write: it holds more than it may.
-    OutOfMemory(Part),
+    OutOfMemory(ServiceName),
     /// A Redis has room for so many bytes more, and then refuses to write.
-    NearlyOutOfMemory(Part, u64),
+    NearlyOutOfMemory(ServiceName, u64),
     /// A Redis is killed, and answers that it is loading after it was started again.
-    Loading(Part),
+    Loading(ServiceName),
     /// A Redis cannot append to its file any more, as on a full disk: it ends, and is started again afterwards.
-    FullDisk(Part),
+    FullDisk(ServiceName),
 }

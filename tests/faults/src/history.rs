@@ -5,9 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::ServiceName;
 use serde::Serialize;
-
-use super::fault::Part;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -82,11 +81,11 @@ impl Operation {
 
     /// The service and the replica that it was sent to.
     #[must_use]
-    pub(crate) fn reached(&self) -> (Part, usize) {
+    pub(crate) fn reached(&self) -> (ServiceName, usize) {
         let part = match self.call {
-            Call::CreateOrder | Call::AddItem(_) | Call::Checkout(_) | Call::FindOrder(_) => Part::Order,
-            Call::FindItem(_) => Part::Stock,
-            Call::FindUser(_) => Part::Payment,
+            Call::CreateOrder | Call::AddItem(_) | Call::Checkout(_) | Call::FindOrder(_) => ServiceName::Order,
+            Call::FindItem(_) => ServiceName::Stock,
+            Call::FindUser(_) => ServiceName::Payment,
         };
         (part, self.replica)
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use domain::ServiceName;
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng, seq::IndexedRandom};
 use serde::Serialize;
 
-use super::fault::{Fault, Link, Part, REPLICAS, Step, Trouble};
+use super::fault::{Fault, Link, REPLICAS, Step, Trouble};
 
 /// How large a packet may be on a path that loses larger ones, in bytes: on Ethernet, and through tunnels.
 const PACKETS: [usize; 3] = [576, 1_000, 1_400];
@@ -62,7 +63,7 @@ fn any_time(fault: Fault, rest: Duration, random: &mut ChaCha8Rng) -> Duration {
 }
 
 fn any_fault(random: &mut ChaCha8Rng) -> Fault {
-    let part = *Part::ALL.choose(random).unwrap_or(&Part::Order);
+    let part = *ServiceName::ALL.choose(random).unwrap_or(&ServiceName::Order);
     let replica = random.random_range(0..REPLICAS);
     match random.random_range(0..100) {
         0..12 => Fault::Kill(part, replica),
@@ -82,10 +83,10 @@ fn any_fault(random: &mut ChaCha8Rng) -> Fault {
     }
 }
 
-fn any_link(part: Part, replica: usize, random: &mut ChaCha8Rng) -> Link {
+fn any_link(part: ServiceName, replica: usize, random: &mut ChaCha8Rng) -> Link {
     match (random.random_range(0..3), part) {
         (0, _) => Link::Public(part, replica),
-        (1, Part::Stock | Part::Payment) => Link::Internal(part, replica),
+        (1, ServiceName::Stock | ServiceName::Payment) => Link::Internal(part, replica),
         _ => Link::Redis(part, replica),
     }
 }

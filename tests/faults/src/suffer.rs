@@ -2,18 +2,14 @@
 
 use std::{net::SocketAddr, os::unix::process::ExitStatusExt, process::Command, time::Duration};
 
+use domain::ServiceName;
 use harness::{RedisServer, Service, eventually};
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep},
 };
 
-use super::{
-    fault::{Fault, Part},
-    schedule::Event,
-    system::System,
-    times::STOPPED_WITHIN,
-};
+use super::{fault::Fault, schedule::Event, system::System, times::STOPPED_WITHIN};
 
 const SIGTERM: i32 = 15;
 
@@ -47,14 +43,14 @@ impl System {
             | Fault::Loading(part)
             | Fault::FullDisk(part) => {
                 let mut redis = self.redis(part).await;
-                self.miss(&format!("{}'s redis-server", part.name()), redis.has_ended());
+                self.miss(&format!("{}'s redis-server", part.as_str()), redis.has_ended());
                 trouble_redis(&mut redis, event).await;
             }
         }
         0
     }
 
-    async fn kill(&self, part: Part, replica: usize, stays: Duration) {
+    async fn kill(&self, part: ServiceName, replica: usize, stays: Duration) {
         let address = {
             let mut service = self.replica(part, replica).service.lock().await;
             self.miss_service(&mut service);
@@ -66,7 +62,7 @@ impl System {
         until_it_listens(address).await;
     }
 
-    async fn terminate(&self, part: Part, replica: usize, stays: Duration) {
+    async fn terminate(&self, part: ServiceName, replica: usize, stays: Duration) {
         let address = {
             let mut service = self.replica(part, replica).service.lock().await;
             self.miss_service(&mut service);
@@ -101,7 +97,7 @@ impl System {
     }
 
     /// Offsets of faults that overlap add up.
-    async fn set_clock_off(&self, part: Part, replica: usize, offset: i64, stays: Duration) {
+    async fn set_clock_off(&self, part: ServiceName, replica: usize, offset: i64, stays: Duration) {
         let replica = self.replica(part, replica);
         replica.move_clock(offset);
         sleep(stays).await;

@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use domain::ServiceName;
 use harness::{Audit, Client, Clock, RedisServer, Service, let_an_hour_pass};
 use tokio::{
     sync::{Mutex, MutexGuard},
@@ -17,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    fault::{Link, Part, REPLICAS},
+    fault::{Link, REPLICAS},
     times::{READY_WITHIN, settings},
     wire::Wire,
 };
@@ -41,7 +42,7 @@ struct Servers {
 
 /// Two replicas of each service, and a Redis for each service.
 pub(crate) struct System {
-    parts: BTreeMap<Part, Servers>,
+    parts: BTreeMap<ServiceName, Servers>,
     /// What was seen of broken promises while faults were made.
     found: std::sync::Mutex<Vec<String>>,
 }
@@ -50,12 +51,12 @@ impl System {
     /// Starts everything and waits until it is ready.
     pub(crate) async fn start() -> Self {
         let mut parts = BTreeMap::new();
-        for part in [Part::Stock, Part::Payment, Part::Order] {
+        for part in [ServiceName::Stock, ServiceName::Payment, ServiceName::Order] {
             let urls = |part| internal_urls(&parts, part);
             let mut settings = settings();
-            if part == Part::Order {
-                settings.push(("STOCK_URLS", urls(Part::Stock)));
-                settings.push(("PAYMENT_URLS", urls(Part::Payment)));
+            if part == ServiceName::Order {
+                settings.push(("STOCK_URLS", urls(ServiceName::Stock)));
+                settings.push(("PAYMENT_URLS", urls(ServiceName::Payment)));
             }
             let redis = RedisServer::start().await;
             let mut replicas = Vec::new();
@@ -99,7 +100,11 @@ impl System {
                 .map(|replica| format!("http://{}", replica.public.address()))
                 .collect()
         };
-        Client::new(origins(Part::Order), origins(Part::Stock), origins(Part::Payment))
+        Client::new(
+            origins(ServiceName::Order),
+            origins(ServiceName::Stock),
+            origins(ServiceName::Payment),
+        )
     }
 
     /// Notes a promise that was broken.
@@ -116,7 +121,7 @@ impl System {
             let mut redis = servers.redis.lock().await;
             let ended = redis.has_ended();
             if ended.is_some() {
-                self.miss(&format!("{}'s redis-server", part.name()), ended);
+                self.miss(&format!("{}'s redis-server", part.as_str()), ended);
                 redis.start_again().await;
             }
             for replica in &servers.replicas {
@@ -153,13 +158,19 @@ impl System {
 
     /// Lets an hour pass for what is paid, so that order settles it.
     pub(crate) async fn let_an_hour_pass(&self) {
-        let_an_hour_pass(&*self.redis(Part::Order).await).await;
+        let_an_hour_pass(&*self.redis(ServiceName::Order).await).await;
     }
 
     /// Audits the stores.
     pub(crate) async fn audit(&self) -> Audit {
         let url = |part| self.parts[&part].redis_url.as_str();
-        Audit::at(url(Part::Order), url(Part::Stock), url(Part::Payment), &[]).await
+        Audit::at(
+            url(ServiceName::Order),
+            url(ServiceName::Stock),
+            url(ServiceName::Payment),
+            &[],
+        )
+        .await
     }
 
     /// Writes every process's log into a folder.
@@ -167,7 +178,7 @@ impl System {
         for (part, servers) in &self.parts {
             for (number, replica) in servers.replicas.iter().enumerate() {
                 let log = replica.service.lock().await.logs();
-                let path = folder.join(format!("{}-{number}.log", part.name()));
+                let path = folder.join(format!("{}-{number}.log", part.as_str()));
                 std::fs::write(path, log).expect("a log");
             }
         }
@@ -175,14 +186,14 @@ impl System {
 
     /// Where order's Redis itself listens.
     pub(crate) fn order_redis(&self) -> SocketAddr {
-        self.parts[&Part::Order].redis_address
+        self.parts[&ServiceName::Order].redis_address
     }
 
-    pub(crate) fn replica(&self, part: Part, replica: usize) -> &Replica {
+    pub(crate) fn replica(&self, part: ServiceName, replica: usize) -> &Replica {
         &self.parts[&part].replicas[replica]
     }
 
-    pub(crate) async fn redis(&self, part: Part) -> MutexGuard<'_, RedisServer> {
+    pub(crate) async fn redis(&self, part: ServiceName) -> MutexGuard<'_, RedisServer> {
         self.parts[&part].redis.lock().await
     }
 
@@ -196,11 +207,11 @@ impl System {
 }
 
 impl Replica {
-    async fn start(part: Part, redis: &RedisServer, mut settings: Vec<(&'static str, String)>) -> Self {
+    async fn start(part: ServiceName, redis: &RedisServer, mut settings: Vec<(&'static str, String)>) -> Self {
         let clock = Clock::default();
         settings.push(clock.setting());
         let redis = Wire::start(redis.address()).await;
-        let service = Service::start(part.name(), &format!("redis://{}", redis.address()), settings);
+        let service = Service::start(part.as_str(), &format!("redis://{}", redis.address()), settings);
         Self {
             public: Wire::start(service.public).await,
             internal: Wire::start(service.internal).await,
@@ -218,7 +229,7 @@ impl Replica {
     }
 }
 
-fn internal_urls(parts: &BTreeMap<Part, Servers>, part: Part) -> String {
+fn internal_urls(parts: &BTreeMap<ServiceName, Servers>, part: ServiceName) -> String {
     let urls: Vec<String> = parts[&part]
         .replicas
         .iter()

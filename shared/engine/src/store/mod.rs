@@ -50,6 +50,11 @@ use crate::{
     record::parse,
 };
 
+/// How long a Redis command may take unless it is told otherwise, in milliseconds.
+const TIMEOUT_MS: u64 = 1_000;
+/// From how many percent of its memory on a store is nearly full, likewise.
+const WATERMARK_PERCENT: u8 = 90;
+
 /// Where Redis is, and how long it may take.
 #[derive(Debug, Clone, Args)]
 pub struct StoreConfig {
@@ -65,10 +70,10 @@ pub struct StoreConfig {
     #[arg(long, env = "REDIS_PASSWORD_FILE")]
     pub redis_password_file: Option<PathBuf>,
     /// How long one Redis command, or opening a connection, may take, in milliseconds.
-    #[arg(long, env = "REDIS_TIMEOUT_MS", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    #[arg(long, env = "REDIS_TIMEOUT_MS", default_value_t = TIMEOUT_MS, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub redis_timeout_ms: u64,
     /// From how many percent of Redis's maxmemory on nothing new is begun, so that what is under way can end.
-    #[arg(long, env = "STORE_WATERMARK_PERCENT", default_value_t = 90, value_parser = clap::value_parser!(u8).range(1..=99))]
+    #[arg(long, env = "STORE_WATERMARK_PERCENT", default_value_t = WATERMARK_PERCENT, value_parser = clap::value_parser!(u8).range(1..=99))]
     pub store_watermark_percent: u8,
 }
 
@@ -79,8 +84,8 @@ impl StoreConfig {
         Self {
             redis_url: redis_url.into(),
             redis_password_file: None,
-            redis_timeout_ms: 1_000,
-            store_watermark_percent: 90,
+            redis_timeout_ms: TIMEOUT_MS,
+            store_watermark_percent: WATERMARK_PERCENT,
         }
     }
 }

@@ -47,7 +47,10 @@ impl<E: Endpoint> Endpoint for AdmissionEndpoint<E> {
 
     async fn call(&self, request: Request) -> poem::Result<Self::Output> {
         let Ok(_permit) = self.permits.try_acquire() else {
-            let problem = Problem::new(&OVERLOADED, "the service already handles MAX_CALLS calls");
+            let problem = Problem::new(
+                &OVERLOADED,
+                "the service already handles as many calls as MAX_CALLS allows",
+            );
             return Err(problem.into());
         };
         self.inner.call(request).await
