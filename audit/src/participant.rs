@@ -31,7 +31,7 @@ pub(crate) trait Participant {
     }
 
     /// What a saga with these lines, user and total must hold: an amount for each record's id.
-    fn claims(wanted: &Wanted<'_>) -> BTreeMap<String, i64>;
+    fn claims(wanted: &SagaContents<'_>) -> BTreeMap<String, i64>;
 }
 
 /// What a saga has taken of a participant's record.
@@ -43,13 +43,13 @@ pub(crate) fn held<A: Amount>(hold: &Hold<A>) -> Option<i64> {
 }
 
 /// What a saga asks for.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct SagaContents<'a> {
     pub(crate) user_id: &'a str,
     pub(crate) lines: &'a [Line],
     pub(crate) total: i64,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> SagaContents<'a> {
     pub(crate) fn by(sale: &'a Sale) -> Self {
         Self {
             user_id: sale.user_id.as_str(),
@@ -84,7 +84,7 @@ impl Participant for Stock {
     const RECORD: &'static str = "item";
     type Record = Item;
 
-    fn claims(wanted: &Wanted<'_>) -> BTreeMap<String, i64> {
+    fn claims(wanted: &SagaContents<'_>) -> BTreeMap<String, i64> {
         let mut claims = BTreeMap::new();
         for line in wanted.lines {
             // An order takes no line that would make its sum too large.
@@ -102,7 +102,7 @@ impl Participant for Payment {
     const RECORD: &'static str = "account";
     type Record = Account;
 
-    fn claims(wanted: &Wanted<'_>) -> BTreeMap<String, i64> {
+    fn claims(wanted: &SagaContents<'_>) -> BTreeMap<String, i64> {
         BTreeMap::from([(wanted.user_id.to_owned(), wanted.total)])
     }
 }

@@ -1,5 +1,6 @@
 //! Every saga: what its order says against what its holds say.
 
+mod confirm;
 mod judge;
 
 use std::{
@@ -11,11 +12,12 @@ use domain::{OrderId, SagaId, Timestamp};
 use order::{inflight::Inflight, keys::Keys, record::Order};
 use serde::Serialize;
 
+use self::confirm::confirm;
 use self::judge::{Sales, Stage, Suspicion, judge, sales_of, stage};
 use crate::{
     finding::{Findings, Kind},
     ledger::LedgerRow,
-    participant::{HoldOf, Participant, Payment, Stock, Wanted, held},
+    participant::{HoldOf, Participant, Payment, SagaContents, Stock},
     sources::{Source, Sources},
     spill::Spill,
     sweep::OrderRow,
@@ -48,7 +50,7 @@ type Holds<P> = BTreeMap<(SagaId, String), HoldOf<P>>;
 
 /// What the sweeps know of one order.
 #[derive(Default)]
-struct Known {
+struct OrderFacts {
     order: Option<Order>,
     /// What it had sold before it was set back. With what it sells now, once all rows are known.
     sales: Sales,
@@ -91,7 +93,7 @@ impl<'a> SagaAudit<'a> {
 
     pub(crate) async fn run(mut self, rows: Spill<OrderRow>) -> anyhow::Result<SagaCounts> {
         for bucket in rows.into_buckets() {
-            let mut orders: BTreeMap<OrderId, Known> = BTreeMap::new();
+            let mut orders: BTreeMap<OrderId, OrderFacts> = BTreeMap::new();
             for row in bucket? {
                 // A scan may name a key twice. The later reading counts.
                 match row? {
@@ -119,7 +121,7 @@ impl<'a> SagaAudit<'a> {
         Ok(self.counts)
     }
 
-    async fn bucket(&mut self, orders: BTreeMap<OrderId, Known>) -> anyhow::Result<()> {
+    async fn bucket(&mut self, orders: BTreeMap<OrderId, OrderFacts>) -> anyhow::Result<()> {
         let (mut of_stock, mut of_payment) = (Vec::new(), Vec::new());
         for (order_id, mut known) in orders {
             known.sales = sales_of(known.order.as_ref(), &known.sales);
@@ -165,7 +167,7 @@ impl<'a> SagaAudit<'a> {
         Ok(())
     }
 
-    fn count(&mut self, known: &Known) {
+    fn count(&mut self, known: &OrderFacts) {
         self.counts.in_flight += known.entries.len() as u64;
         self.counts.paid += known.sales.len() as u64;
         self.counts.stock_holds += known.stock.len() as u64;
@@ -177,7 +179,7 @@ impl<'a> SagaAudit<'a> {
     }
 
     /// Holds the index against the order. What does not match is looked at again, since both may have changed.
-    async fn index(&mut self, order_id: &OrderId, known: &Known) -> anyhow::Result<()> {
+    async fn index(&mut self, order_id: &OrderId, known: &OrderFacts) -> anyhow::Result<()> {
         for (saga_id, score) in &known.entries {
             match stage(known.order.as_ref(), &known.sales, saga_id.attempt) {
                 Stage::UnderWay { .. } | Stage::Paid(_) if self.is_late(*score) => {
@@ -276,16 +278,6 @@ impl<'a> SagaAudit<'a> {
     }
 }
 
-/// Whether a saga has been paid for so long that a driver may be settling it.
-fn may_be_settled(standing: Inflight, kept: Duration) -> bool {
-    // Clocks differ a little.
-    const MARGIN: Duration = Duration::from_secs(60);
-    match standing {
-        Inflight::UnderWay { .. } => false,
-        Inflight::Paid { since } => Timestamp::now().since(since) + MARGIN > kept,
-    }
-}
-
 /// Hands every hold on to the books.
 fn pass_on<P: Participant>(
     source: &Source,
@@ -299,79 +291,9 @@ fn pass_on<P: Participant>(
     Ok(())
 }
 
-/// Reads what is suspicious again, and reports what is still off.
-///
-/// Where the sagas stand was asked for before: settling removes a hold first, and then takes the saga off the index.
-async fn confirm<P: Participant>(
-    source: &Source,
-    standings: &BTreeMap<SagaId, Inflight>,
-    kept: Duration,
-    suspicions: &[Suspicion],
-    ledger: &mut Spill<LedgerRow<HoldOf<P>>>,
-    findings: &mut Findings,
-) -> anyhow::Result<()> {
-    let keys: Vec<String> = suspicions
-        .iter()
-        .map(|suspicion| P::hold_key(&source.partitions, suspicion.saga_id(), suspicion.id()))
-        .collect();
-    let values = source.scanner.read(keys.clone()).await?;
-    for ((suspicion, key), value) in suspicions.iter().zip(keys).zip(values) {
-        let standing = standings.get(suspicion.saga_id()).copied();
-        // One that cannot be read is a finding of the sweep.
-        let read: Option<HoldOf<P>> = value.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let amount_held = read.as_ref().and_then(held);
-        match suspicion {
-            Suspicion::Certain { kind, detail, .. } => findings.add(*kind, key, detail)?,
-            Suspicion::LiveHold { detail, .. } => {
-                if amount_held.is_some() {
-                    findings.add(Kind::OrphanHold, key, detail)?;
-                }
-            }
-            Suspicion::NotSettled { .. } => {
-                if standing.is_none() && amount_held.is_some() {
-                    findings.add(
-                        Kind::NeverSettled,
-                        key,
-                        "its saga is paid and off the index, so it stays for ever",
-                    )?;
-                }
-            }
-            Suspicion::NoHold { saga_id, id, amount } => match (read, amount_held) {
-                (Some(hold), Some(now)) => {
-                    if now != *amount {
-                        findings.add(
-                            Kind::WrongAmount,
-                            &*key,
-                            format!("is {now}; its order asks for {amount}"),
-                        )?;
-                    }
-                    ledger.add(
-                        id,
-                        &LedgerRow::Hold {
-                            id: id.clone(),
-                            key,
-                            hold,
-                        },
-                    )?;
-                }
-                (Some(_), _) => findings.add(Kind::PaidButUndone, key, format!("{saga_id} is paid"))?,
-                (None, _) => {
-                    if standing.is_some_and(|standing| !may_be_settled(standing, kept)) {
-                        let detail = format!("{saga_id} is paid, not long ago, and holds no {amount} here");
-                        findings.add(Kind::PaidWithoutHold, key, detail)?;
-                    }
-                    let (id, amount) = (id.clone(), *amount);
-                    ledger.add(&id.clone(), &LedgerRow::Sold { id, amount })?;
-                }
-            },
-        }
-    }
-    Ok(())
-}
-
 /// What a saga under way asks for.
-fn wanted(order: &Order) -> Wanted<'_> {
-    Wanted {
+fn wanted(order: &Order) -> SagaContents<'_> {
+    SagaContents {
         user_id: order.user_id.as_str(),
         lines: &order.lines,
         total: order.total.get(),

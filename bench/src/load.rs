@@ -39,7 +39,7 @@ pub(crate) enum Pace {
 }
 
 /// What the clients saw.
-pub(crate) struct Seen {
+pub(crate) struct LoadResult {
     /// How long each checkout took, in microseconds.
     pub(crate) latencies: Histogram<u64>,
     /// How many of them were paid.
@@ -61,7 +61,7 @@ pub(crate) struct Load {
 ///
 /// # Errors
 /// If an answer is not one that the scenario expects: what can be paid is paid, so that is a fault.
-pub(crate) async fn check_out(addresses: &[SocketAddr], load: Load, orders: &Orders) -> anyhow::Result<Seen> {
+pub(crate) async fn check_out(addresses: &[SocketAddr], load: Load, orders: &Orders) -> anyhow::Result<LoadResult> {
     let connections = connections(addresses, load.clients).await?;
     // One for all: a thousand histograms would take their memory and time from what is measured.
     let latencies = RefCell::new(histogram()?);
@@ -76,7 +76,7 @@ pub(crate) async fn check_out(addresses: &[SocketAddr], load: Load, orders: &Ord
     });
     try_join_all(clients).await?;
     let elapsed = arrivals.started.elapsed();
-    Ok(Seen {
+    Ok(LoadResult {
         latencies: latencies.into_inner(),
         paid: paid.get(),
         elapsed,

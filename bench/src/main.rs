@@ -46,7 +46,7 @@ use self::{
     options::{Command, Options},
     plan::Plan,
     run::Run,
-    targets::Reached,
+    targets::GoalResult,
 };
 
 /// The JSON file.
@@ -54,7 +54,7 @@ use self::{
 struct Report<'a> {
     /// What went wrong, if something did.
     failure: Option<String>,
-    targets: &'a [Reached],
+    targets: &'a [GoalResult],
     runs: &'a [Run],
 }
 

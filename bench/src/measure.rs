@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use crate::{
     audit::audit,
     gauges::Gauges,
-    load::{self, Load, Pace, Seen},
+    load::{self, Load, LoadResult, Pace},
     mixed::mixed,
     numbers::{float, milliseconds},
     overload::{CHECKOUTS_SETTING, LIMIT, LIMIT_SETTING, overload},
@@ -30,7 +30,7 @@ pub(crate) struct Measurement {
 }
 
 /// A system of this program's own, and what its processes had used when they were ready.
-struct Own {
+struct OwnSystem {
     system: System,
     idle: Vec<Usage>,
 }
@@ -98,7 +98,7 @@ impl Measurement {
         Ok(run)
     }
 
-    async fn system(&self, case: &Case) -> anyhow::Result<(Option<Own>, Addresses)> {
+    async fn system(&self, case: &Case) -> anyhow::Result<(Option<OwnSystem>, Addresses)> {
         match &case.target {
             Target::Own(composition) => {
                 let mut variables = Vec::new();
@@ -113,7 +113,7 @@ impl Measurement {
                 let system = System::start(*composition, &settings).await;
                 let idle = system.usage().await?;
                 let addresses = system.addresses.clone();
-                Ok((Some(Own { system, idle }), addresses))
+                Ok((Some(OwnSystem { system, idle }), addresses))
             }
             Target::Other { order, origin, .. } => {
                 let addresses = Addresses {
@@ -150,7 +150,7 @@ impl Measurement {
     }
 
     /// A closed loop on half of the orders.
-    async fn peak(&self, load: Load, addresses: &Addresses, shop: &Shop) -> anyhow::Result<Seen> {
+    async fn peak(&self, load: Load, addresses: &Addresses, shop: &Shop) -> anyhow::Result<LoadResult> {
         let rest = {
             let mut orders = shop.orders.borrow_mut();
             let half = orders.len() / 2;
@@ -163,7 +163,12 @@ impl Measurement {
 }
 
 /// The clients' part of a run.
-async fn play(load: Load, addresses: &Addresses, shop: &Shop, peak: Option<&Seen>) -> anyhow::Result<(Seen, Details)> {
+async fn play(
+    load: Load,
+    addresses: &Addresses,
+    shop: &Shop,
+    peak: Option<&LoadResult>,
+) -> anyhow::Result<(LoadResult, Details)> {
     match load.scenario {
         Scenario::Uniform | Scenario::Hot | Scenario::Refusals => {
             let seen = load::check_out(&addresses.order, load, &shop.orders).await?;
@@ -194,7 +199,7 @@ async fn play(load: Load, addresses: &Addresses, shop: &Shop, peak: Option<&Seen
     }
 }
 
-async fn flash_sale(load: Load, addresses: &Addresses, shop: &Shop) -> anyhow::Result<(Seen, Details)> {
+async fn flash_sale(load: Load, addresses: &Addresses, shop: &Shop) -> anyhow::Result<(LoadResult, Details)> {
     let rush = Load {
         clients: SALE_CONNECTIONS,
         pace: Pace::AtOnce,

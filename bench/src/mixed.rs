@@ -12,7 +12,7 @@ use rand::RngExt;
 
 use crate::{
     connection::{Answer, Connection},
-    load::{Seen, connections, histogram, record},
+    load::{LoadResult, connections, histogram, record},
     shop::{BASKET_LINES, Shop},
     system::Addresses,
 };
@@ -25,7 +25,7 @@ const ADD: u32 = 15;
 /// What the clients of a mixed run saw.
 pub(crate) struct MixedSeen {
     /// The checkouts alone.
-    pub(crate) checkouts: Seen,
+    pub(crate) checkouts: LoadResult,
     /// How long each call took, whatever it was, in microseconds.
     pub(crate) calls: Histogram<u64>,
 }
@@ -59,7 +59,7 @@ pub(crate) async fn mixed(
     let elapsed = started.elapsed();
     let checkouts = checkouts.into_inner();
     Ok(MixedSeen {
-        checkouts: Seen {
+        checkouts: LoadResult {
             paid: checkouts.len(),
             latencies: checkouts,
             elapsed,

@@ -14,7 +14,7 @@ use hyper::StatusCode;
 
 use crate::{
     connection::Connection,
-    load::{Seen, connections, histogram, record},
+    load::{LoadResult, connections, histogram, record},
     shop::Orders,
 };
 
@@ -30,7 +30,7 @@ const CALLERS: u32 = 10 * LIMIT;
 /// What the callers saw.
 pub(crate) struct OverloadSeen {
     /// The checkouts that were accepted; each one's time counts from the call that was.
-    pub(crate) accepted: Seen,
+    pub(crate) accepted: LoadResult,
     /// How long each refusal took, in microseconds.
     pub(crate) refusals: Histogram<u64>,
 }
@@ -60,7 +60,7 @@ pub(crate) async fn overload(
     let elapsed = started.elapsed();
     let accepted = accepted.into_inner();
     Ok(OverloadSeen {
-        accepted: Seen {
+        accepted: LoadResult {
             paid: accepted.len(),
             latencies: accepted,
             elapsed,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     audit::Audit,
     gauges::Costs,
-    load::Seen,
+    load::LoadResult,
     numbers::{float, milliseconds},
     scenario::Scenario,
 };
@@ -109,7 +109,7 @@ pub(crate) enum Details {
 
 impl Run {
     /// Sums up what the clients saw. What else is known is added by whoever knows it.
-    pub(crate) fn new(experiment: Experiment, round: u32, clients: u32, rate: Option<u32>, seen: &Seen) -> Self {
+    pub(crate) fn new(experiment: Experiment, round: u32, clients: u32, rate: Option<u32>, seen: &LoadResult) -> Self {
         let checkouts = seen.latencies.len();
         let seconds = seen.elapsed.as_secs_f64();
         Self {

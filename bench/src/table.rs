@@ -6,7 +6,7 @@ use crate::{
     gauges::Costs,
     run::{Details, Run},
     summary::{Spread, by_experiment, spread},
-    targets::{Reached, Verdict},
+    targets::{GoalResult, Verdict},
 };
 
 /// A figure of a run, with its name.
@@ -46,7 +46,7 @@ fn cost(run: &Run, value: impl Fn(&Costs) -> f64) -> Option<f64> {
 
 /// For a terminal: the medians, what only some scenarios measured, each experiment's rate as a ratio to the first one's,
 /// and the goals.
-pub(crate) fn for_terminal(runs: &[Run], reached: &[Reached]) -> String {
+pub(crate) fn for_terminal(runs: &[Run], reached: &[GoalResult]) -> String {
     let narrow = |table: &mut Table| {
         table
             .load_preset(presets::NOTHING)
@@ -65,7 +65,7 @@ pub(crate) fn for_terminal(runs: &[Run], reached: &[Reached]) -> String {
 }
 
 /// The same tables as BENCHMARKS.md has them, with all figures.
-pub(crate) fn as_markdown(runs: &[Run], reached: &[Reached]) -> String {
+pub(crate) fn as_markdown(runs: &[Run], reached: &[GoalResult]) -> String {
     let mut tables = [of_goals(reached), of_runs(runs, &COLUMNS)];
     for table in &mut tables {
         table.load_preset(presets::ASCII_MARKDOWN);
@@ -86,7 +86,7 @@ fn of_runs(runs: &[Run], columns: &[Column]) -> Table {
     numbers_to_the_right(table)
 }
 
-fn of_goals(reached: &[Reached]) -> Table {
+fn of_goals(reached: &[GoalResult]) -> Table {
     let mut table = Table::new();
     table.set_header([
         "target",
@@ -113,7 +113,7 @@ fn numbers_to_the_right(mut table: Table) -> Table {
     table
 }
 
-impl Reached {
+impl GoalResult {
     /// The median, the spread, the rounds, the target, and what would be beyond it.
     pub(crate) fn cells(&self) -> [String; 5] {
         let (median, range, rounds) = match self.measured {

@@ -37,7 +37,7 @@ pub(crate) enum Better {
 
 /// A goal and what was measured for it.
 #[derive(Debug, Serialize)]
-pub(crate) struct Reached {
+pub(crate) struct GoalResult {
     #[serde(flatten)]
     pub(crate) goal: Goal,
     /// None if the runs do not include what it takes.
@@ -177,10 +177,10 @@ const GOALS: [Goal; 13] = [
 ];
 
 /// Every goal with what the runs say about it.
-pub(crate) fn reached(runs: &[Run]) -> Vec<Reached> {
+pub(crate) fn reached(runs: &[Run]) -> Vec<GoalResult> {
     let reached = |goal: &Goal| {
         let measured = Spread::of((goal.figures)(runs));
-        Reached {
+        GoalResult {
             goal: *goal,
             measured,
             verdict: measured.map_or(Verdict::NotMeasured, |measured| goal.judge(measured.median)),

@@ -8,7 +8,7 @@ use order::record::{Order, Sale};
 use super::wanted;
 use crate::{
     finding::Kind,
-    participant::{HoldOf, Participant, Wanted, held},
+    participant::{HoldOf, Participant, SagaContents, held},
 };
 
 /// Where a saga stands, by its order.
@@ -115,7 +115,7 @@ pub(super) fn judge<P: Participant>(
             order: order_id.clone(),
             attempt: *attempt,
         };
-        for (id, amount) in P::claims(&Wanted::by(sale)) {
+        for (id, amount) in P::claims(&SagaContents::by(sale)) {
             if !holds.contains_key(&(saga_id.clone(), id.clone())) {
                 let saga_id = saga_id.clone();
                 suspicions.push(Suspicion::NoHold { saga_id, id, amount });
@@ -148,7 +148,7 @@ fn judge_hold<P: Participant>(
             detail: detail.to_owned(),
         })
     };
-    let amount_is_off = |wanted: &Wanted<'_>, amount: i64| {
+    let amount_is_off = |wanted: &SagaContents<'_>, amount: i64| {
         let due = P::claims(wanted).get(id).copied().unwrap_or(0);
         (due != amount).then(|| format!("is {amount}; its order asks for {due}"))
     };
@@ -156,7 +156,7 @@ fn judge_hold<P: Participant>(
         (Stage::Paid(_), None) => certain(Kind::PaidButUndone, format!("{saga_id} is paid")),
         (_, None) => None,
         (Stage::Paid(sale), Some(amount)) => {
-            if let Some(detail) = amount_is_off(&Wanted::by(&sale), amount) {
+            if let Some(detail) = amount_is_off(&SagaContents::by(&sale), amount) {
                 certain(Kind::WrongAmount, detail)
             } else if entries.contains(saga_id) {
                 None

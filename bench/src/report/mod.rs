@@ -5,7 +5,7 @@ mod sections;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::{run::Run, targets::Reached};
+use crate::{run::Run, targets::GoalResult};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -13,7 +13,7 @@ const STYLE: &str = include_str!("style.css");
 ///
 /// # Errors
 /// A plot cannot be drawn.
-pub(crate) fn page(runs: &[Run], targets: &[Reached], failure: Option<&str>) -> anyhow::Result<String> {
+pub(crate) fn page(runs: &[Run], targets: &[GoalResult], failure: Option<&str>) -> anyhow::Result<String> {
     let page = html! {
         (DOCTYPE)
         html lang="en" {

@@ -12,7 +12,7 @@ use crate::{
     scenario::Scenario,
     summary::{Spread, by_experiment, median_run, spread},
     table::{COLUMNS, details as in_words, figure},
-    targets::{Reached, Verdict},
+    targets::{GoalResult, Verdict},
 };
 
 const KINDS: [Kind; 5] = [Kind::Standalone, Kind::Order, Kind::Stock, Kind::Payment, Kind::Redis];
@@ -20,7 +20,7 @@ const KINDS: [Kind; 5] = [Kind::Standalone, Kind::Order, Kind::Stock, Kind::Paym
 const TILES: usize = 4;
 
 /// The first goals that were measured, in large figures.
-pub(super) fn tiles(targets: &[Reached]) -> Markup {
+pub(super) fn tiles(targets: &[GoalResult]) -> Markup {
     let measured = targets.iter().filter_map(|row| Some((row, row.measured?)));
     html! {
         div.tiles {
@@ -35,7 +35,7 @@ pub(super) fn tiles(targets: &[Reached]) -> Markup {
 }
 
 /// Every goal, what was measured for it, and whether it is met.
-pub(super) fn targets(targets: &[Reached]) -> Markup {
+pub(super) fn targets(targets: &[GoalResult]) -> Markup {
     let table = html! {
         div.card.wide {
             table {

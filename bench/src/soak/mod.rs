@@ -41,7 +41,7 @@ const WARM_UP: Duration = Duration::from_secs(5 * 60);
 
 /// What a soak found.
 #[derive(Debug, Serialize)]
-pub(crate) struct Soaked {
+pub(crate) struct SoakResult {
     /// Why the soak did not come to its end, or what the audit found after it.
     pub(crate) failure: Option<String>,
     /// For how long, in seconds.
@@ -67,7 +67,7 @@ pub(crate) struct Soaked {
 ///
 /// # Errors
 /// If it cannot be begun.
-pub(crate) async fn soak(options: &SoakOptions) -> anyhow::Result<Soaked> {
+pub(crate) async fn soak(options: &SoakOptions) -> anyhow::Result<SoakResult> {
     let settings = Settings {
         fsync: options.fsync.clone(),
         variables: options.settings.clone(),
@@ -92,7 +92,7 @@ pub(crate) async fn soak(options: &SoakOptions) -> anyhow::Result<Soaked> {
     };
     let warm_up = WARM_UP.min(time / 3).as_secs_f64();
     let samples = tally.samples();
-    Ok(Soaked {
+    Ok(SoakResult {
         failure: failure.map(|failure| format!("{failure:#}")),
         seconds,
         rate,
@@ -105,7 +105,7 @@ pub(crate) async fn soak(options: &SoakOptions) -> anyhow::Result<Soaked> {
     })
 }
 
-impl Soaked {
+impl SoakResult {
     /// # Errors
     /// If the soak did not come to its end, or something grew by more than it may.
     pub(crate) fn verdict(&self) -> anyhow::Result<()> {

@@ -3,13 +3,13 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{
-    Soaked,
+    SoakResult,
     memory::{Bound, Growth},
 };
 use crate::{numbers::float, table::figure};
 
 /// What was done, and what grew.
-pub(crate) fn of(soaked: &Soaked) -> String {
+pub(crate) fn of(soaked: &SoakResult) -> String {
     let mut lines = vec![
         format!(
             "soak: {} orders/s for {:.1} minutes: {} paid, {} refused",
