@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine::{Engine, EngineConfig, EngineError};
 use futures::future::join_all;
-use harness::{Fault, Increment, Proxy, RedisServer, eventually};
+use harness::{Fault, FaultProxy, Increment, RedisServer, eventually};
 
 use super::engine::{Tell, counter, partitions, start};
 
@@ -23,7 +23,7 @@ pub(crate) async fn increment(engine: &Engine) -> Result<i64, EngineError> {
 
 pub(crate) struct Bench {
     pub(crate) redis: RedisServer,
-    pub(crate) proxy: Proxy,
+    pub(crate) proxy: FaultProxy,
     pub(crate) engine: Engine,
 }
 
@@ -31,7 +31,7 @@ impl Bench {
     /// A lane that reaches Redis through a proxy, and has committed once.
     pub(crate) async fn start() -> Self {
         let redis = RedisServer::start().await;
-        let proxy = Proxy::start(redis.address()).await;
+        let proxy = FaultProxy::start(redis.address()).await;
         let (_store, engine, _lanes) = start(&format!("redis://{}", proxy.address()), &one_lane());
         assert_eq!(increment(&engine).await.expect("an outcome"), 1);
         Self { redis, proxy, engine }

@@ -9,7 +9,7 @@ use engine::{
     store::{Store, StoreConfig},
 };
 use futures::future::join_all;
-use harness::{Fault, Increment, Proxy, RedisServer, eventually};
+use harness::{Fault, FaultProxy, Increment, RedisServer, eventually};
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::Instant;
 
@@ -279,14 +279,14 @@ async fn a_panic_anywhere_costs_its_own_caller_and_not_the_lane() {
 
 /// A process whose requests are so long under way to Redis.
 struct Distant {
-    _proxy: Proxy,
+    _proxy: FaultProxy,
     engine: Engine,
     _lanes: Lanes,
 }
 
 impl Distant {
     async fn start(redis: &RedisServer, way: Duration) -> Self {
-        let proxy = Proxy::start(redis.address()).await;
+        let proxy = FaultProxy::start(redis.address()).await;
         proxy.lengthen(way);
         let store = Store::open(&StoreConfig::at(format!("redis://{}", proxy.address()))).expect("a store");
         let (engine, lanes) = Engine::start(&store, &partitions(), &EngineConfig::default());

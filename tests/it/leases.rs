@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use harness::{Audit, Client, Deployment, Proxy, Service, Setup};
+use harness::{Audit, Client, Deployment, FaultProxy, Service, Setup};
 use tokio::time::timeout;
 
 const CALL_TIMEOUT: Duration = Duration::from_millis(600);
@@ -41,8 +41,8 @@ async fn two_processes_whose_drives_take_longer_than_the_smallest_lease_do_not_o
     }
     // Nobody drives but those who have it far to the participants.
     deployment.order[0].process.kill();
-    let stock = Proxy::start(deployment.stock[0].internal).await;
-    let payment = Proxy::start(deployment.payment[0].internal).await;
+    let stock = FaultProxy::start(deployment.stock[0].internal).await;
+    let payment = FaultProxy::start(deployment.payment[0].internal).await;
     let urls = [&stock, &payment].map(|proxy| format!("http://{}", proxy.address()));
     let redis = deployment.order_redis.url();
     let start = || Service::order(&redis, &urls[0], &urls[1], setup.settings.clone());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{Audit, Client, Deployment, Fault, Proxy, RedisServer, Setup, eventually};
+use harness::{Audit, Client, Deployment, Fault, FaultProxy, RedisServer, Setup, eventually};
 
 /// Where an order process is stopped, in terms of what it has sent.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +51,9 @@ struct Scene {
     steady: Deployment,
     /// The order process that is stopped, on the steady one's Redis.
     doomed: harness::Service,
-    stock: Proxy,
-    payment: Proxy,
-    record: Proxy,
+    stock: FaultProxy,
+    payment: FaultProxy,
+    record: FaultProxy,
 }
 
 impl Scene {
@@ -61,9 +61,9 @@ impl Scene {
         let setup = Setup::default();
         let settings = setup.settings.clone();
         let steady = Deployment::start(setup).await;
-        let stock = Proxy::start(steady.stock[0].internal).await;
-        let payment = Proxy::start(steady.payment[0].internal).await;
-        let record = Proxy::start(steady.order_redis.address()).await;
+        let stock = FaultProxy::start(steady.stock[0].internal).await;
+        let payment = FaultProxy::start(steady.payment[0].internal).await;
+        let record = FaultProxy::start(steady.order_redis.address()).await;
         let doomed = harness::Service::order(
             &format!("redis://{}", record.address()),
             &format!("http://{}", stock.address()),
@@ -80,7 +80,7 @@ impl Scene {
         }
     }
 
-    fn arm(&self, moment: Moment) -> &Proxy {
+    fn arm(&self, moment: Moment) -> &FaultProxy {
         let proxy = match moment.party {
             Party::Stock => &self.stock,
             Party::Payment => &self.payment,
@@ -193,7 +193,7 @@ async fn a_saga_past_its_deadline_is_undone_and_a_driver_that_wakes_up_cannot_pa
         tokio::join!(RedisServer::start(), RedisServer::start(), RedisServer::start());
     let deployment = Deployment::start_on(setup.clone(), stock_redis, payment_redis, order_redis).await;
     let client = deployment.client.clone();
-    let payment = Proxy::start(deployment.payment[0].internal).await;
+    let payment = FaultProxy::start(deployment.payment[0].internal).await;
     let sleepy = harness::Service::order(
         &deployment.order_redis.url(),
         &format!("http://{}", deployment.stock[0].internal),

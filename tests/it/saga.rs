@@ -4,7 +4,7 @@ use std::process::Command;
 
 use domain::Timestamp;
 use futures::future::join_all;
-use harness::{Audit, Client, Deployment, Fault, Proxy, Service, Setup, binary, unused_address};
+use harness::{Audit, Client, Deployment, Fault, FaultProxy, Service, Setup, binary, unused_address};
 use ledger::Terms;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -255,8 +255,8 @@ async fn a_proxy_that_the_environment_names_is_asked_for_nothing_of_our_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_of_a_participant_that_is_lost_is_asked_for_again_and_nothing_happens_twice() {
     let deployment = deployment().await;
-    let stock_proxy = Proxy::start(deployment.stock[0].internal).await;
-    let payment_proxy = Proxy::start(deployment.payment[0].internal).await;
+    let stock_proxy = FaultProxy::start(deployment.stock[0].internal).await;
+    let payment_proxy = FaultProxy::start(deployment.payment[0].internal).await;
     let order = Service::order(
         &deployment.order_redis.url(),
         &format!("http://{}", stock_proxy.address()),

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Audit, Deployment, Proxy, RedisServer, Setup, eventually};
+use harness::{Audit, Deployment, FaultProxy, RedisServer, Setup, eventually};
 use reqwest::Method;
 
 const REDIS_TIMEOUT: Duration = Duration::from_millis(500);
@@ -13,14 +13,14 @@ const HEALED_WITHIN: Duration = REDIS_TIMEOUT.saturating_mul(2);
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// A deployment whose order reaches its Redis through a proxy.
-async fn start() -> (Deployment, Proxy) {
+async fn start() -> (Deployment, FaultProxy) {
     let mut setup = Setup::default();
     let timeout = REDIS_TIMEOUT.as_millis().to_string();
     setup.settings.push(("REDIS_TIMEOUT_MS", timeout));
     setup.order_settings.push(("CLIENT_PATIENCE_MS", "300".into()));
     setup.order_settings.push(("CALL_TIMEOUT_MS", "200".into()));
     let (stock, payment, order) = tokio::join!(RedisServer::start(), RedisServer::start(), RedisServer::start());
-    let proxy = Proxy::start(order.address()).await;
+    let proxy = FaultProxy::start(order.address()).await;
     setup.order_redis = Some(format!("redis://{}", proxy.address()));
     (Deployment::start_on(setup, stock, payment, order).await, proxy)
 }

@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::ServiceName;
+use harness::Trouble;
 use serde::Serialize;
 
 use super::{
-    fault::{Fault, Link, Trouble},
+    fault::{Fault, Link},
     history::{Operation, Told},
     times::{RECOVERED_WITHIN, SAGA_DEADLINE, answered_within},
 };

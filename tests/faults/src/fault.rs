@@ -1,8 +1,7 @@
 //! What can go wrong, and where.
 
-use std::time::Duration;
-
 use domain::ServiceName;
+use harness::Trouble;
 use serde::Serialize;
 
 /// How many replicas each service has.
@@ -18,31 +17,6 @@ pub(crate) enum Link {
     Internal(ServiceName, usize),
     /// From a replica to its service's Redis.
     Redis(ServiceName, usize),
-}
-
-/// What a connection does while it is in trouble.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Trouble {
-    /// Every connection breaks, and no new one comes about.
-    Cut,
-    /// Nothing passes; what was sent passes afterwards, also when its sender no longer waits.
-    Stall,
-    /// Everything takes so much longer, in both directions.
-    Delay(Duration),
-    /// Requests pass; then the connection breaks instead of an answer.
-    DropReplies,
-    /// The direction to the server is closed; answers still pass.
-    HalfCloseRequests,
-    /// The direction to the client is closed; requests still pass.
-    HalfCloseReplies,
-    /// Every HTTP request arrives once more, some time later.
-    Duplicate,
-    /// A request of more than so many bytes never arrives, nor does anything behind it on its connection. Smaller
-    /// ones pass, and so do answers: what a path does whose packets are smaller than its ends believe.
-    LoseBigRequests(usize),
-    /// The same, of answers.
-    LoseBigReplies(usize),
 }
 
 /// How far a clock is set off at once.

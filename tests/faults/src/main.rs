@@ -11,18 +11,15 @@
 
 mod bounds;
 mod check;
-mod duplicate;
 mod fault;
 mod history;
 mod load;
-mod pump;
 mod run;
 mod sampler;
 mod schedule;
 mod suffer;
 mod system;
 mod times;
-mod wire;
 
 use std::{
     path::{Path, PathBuf},

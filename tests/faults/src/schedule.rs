@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use domain::ServiceName;
+use harness::Trouble;
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng, seq::IndexedRandom};
 use serde::Serialize;
 
-use super::fault::{Fault, Link, REPLICAS, Step, Trouble};
+use super::fault::{Fault, Link, REPLICAS, Step};
 
 /// How large a packet may be on a path that loses larger ones, in bytes: on Ethernet, and through tunnels.
 const PACKETS: [usize; 3] = [576, 1_000, 1_400];

@@ -11,7 +11,7 @@ use std::{
 };
 
 use domain::ServiceName;
-use harness::{Audit, Client, Clock, RedisServer, Service, let_an_hour_pass};
+use harness::{Audit, Client, Clock, FaultProxy, RedisServer, Service, let_an_hour_pass};
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::timeout,
@@ -20,14 +20,13 @@ use tokio::{
 use super::{
     fault::{Link, REPLICAS},
     times::{READY_WITHIN, settings},
-    wire::Wire,
 };
 
 pub(crate) struct Replica {
     pub(crate) service: Mutex<Service>,
-    public: Wire,
-    internal: Wire,
-    redis: Wire,
+    public: FaultProxy,
+    internal: FaultProxy,
+    redis: FaultProxy,
     clock: Clock,
     /// How far the clock is off, in milliseconds.
     clock_offset: AtomicI64,
@@ -197,7 +196,7 @@ impl System {
         self.parts[&part].redis.lock().await
     }
 
-    pub(crate) fn wire(&self, link: Link) -> &Wire {
+    pub(crate) fn wire(&self, link: Link) -> &FaultProxy {
         match link {
             Link::Public(part, replica) => &self.replica(part, replica).public,
             Link::Internal(part, replica) => &self.replica(part, replica).internal,
@@ -210,11 +209,11 @@ impl Replica {
     async fn start(part: ServiceName, redis: &RedisServer, mut settings: Vec<(&'static str, String)>) -> Self {
         let clock = Clock::default();
         settings.push(clock.setting());
-        let redis = Wire::start(redis.address()).await;
+        let redis = FaultProxy::start(redis.address()).await;
         let service = Service::start(part.as_str(), &format!("redis://{}", redis.address()), settings);
         Self {
-            public: Wire::start(service.public).await,
-            internal: Wire::start(service.internal).await,
+            public: FaultProxy::start(service.public).await,
+            internal: FaultProxy::start(service.internal).await,
             service: Mutex::new(service),
             redis,
             clock,

@@ -33,7 +33,7 @@ pub use self::{
     deployment::{Deployment, Service, Setup},
     increment::Increment,
     process::{Process, binary, programs_are_in},
-    proxy::{Fault, Proxy},
+    proxy::{Fault, FaultProxy, Trouble},
     redis::{RedisAddress, RedisServer},
     shop::{Shop, Tally},
     standalone::Standalone,

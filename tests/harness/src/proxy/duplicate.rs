@@ -12,7 +12,7 @@ const LATER: Duration = Duration::from_millis(150);
 const BUFFER: usize = 64 * 1024;
 
 /// Makes the same request once more on a connection of its own. Nobody hears the answer.
-pub(crate) async fn again(server: SocketAddr, request: Vec<u8>) {
+pub(super) async fn again(server: SocketAddr, request: Vec<u8>) {
     tokio::time::sleep(LATER).await;
     let Ok(mut server) = TcpStream::connect(server).await else {
         return;
@@ -25,11 +25,11 @@ pub(crate) async fn again(server: SocketAddr, request: Vec<u8>) {
 
 /// Tells HTTP/1.1 requests with a Content-Length apart.
 #[derive(Default)]
-pub(crate) struct Requests(Vec<u8>);
+pub(super) struct Requests(Vec<u8>);
 
 impl Requests {
     /// Takes more bytes, and gives the requests that are whole now.
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         self.0.extend_from_slice(bytes);
         let mut whole = Vec::new();
         while let Some(length) = self.whole() {
