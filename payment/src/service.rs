@@ -108,7 +108,7 @@ impl Payment {
     /// Takes a saga's total from a user's credit, at most once. Where the queue is full it waits for room until `until`.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::honour`].
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::drive_validity`].
     pub async fn charge(&self, charge: Charge, until: Instant) -> Result<ChargeAnswer, EngineError> {
         let claim = Claim {
             record: self.partitions.account(&charge.user_id),
@@ -136,7 +136,7 @@ impl Payment {
     /// Gives back what a saga took, and refuses it for good. Where the queue is full it waits for room until `until`.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::honour`].
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::drive_validity`].
     pub async fn refund(&self, refund: Refund, until: Instant) -> Result<Refunded, EngineError> {
         let account = self.partitions.account(&refund.user_id);
         let hold = self.partitions.hold(&refund.saga_id, &refund.user_id);
@@ -154,7 +154,7 @@ impl Payment {
     /// Forgets a paid saga's charge. That can wait, so it takes nobody's place.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if it is too early; see [`Terms::settle`].
+    /// [`EngineError::Expired`] if it is too early; see [`Terms::settling_validity`].
     /// [`EngineError::Overloaded`] as long as there is much else to do.
     pub async fn settle(&self, settle: SettleCharge) -> Result<Settled, EngineError> {
         let hold = self.partitions.hold(&settle.saga_id, &settle.user_id);

@@ -129,7 +129,7 @@ impl Stock {
     /// a refusal means that nothing is held. Where a queue is full it waits for room until `until`.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::honour`].
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::drive_validity`].
     pub async fn reserve(&self, reserve: Reserve, until: Instant) -> Result<ReserveAnswer, EngineError> {
         let asker = Asker {
             saga_id: &reserve.saga_id,
@@ -171,7 +171,7 @@ impl Stock {
     /// Releases all items of a saga and refuses it for good. Where a queue is full it waits for room until `until`.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::honour`].
+    /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::drive_validity`].
     pub async fn release(&self, release: Release, until: Instant) -> Result<Released, EngineError> {
         let asker = Asker {
             saga_id: &release.saga_id,
@@ -184,7 +184,7 @@ impl Stock {
     /// Forgets what a paid saga holds. That can wait, so it takes nobody's place.
     ///
     /// # Errors
-    /// [`EngineError::Expired`] if it is too early; see [`Terms::settle`].
+    /// [`EngineError::Expired`] if it is too early; see [`Terms::settling_validity`].
     /// [`EngineError::Overloaded`] as long as there is much else to do.
     pub async fn settle(&self, settle: SettlePieces) -> Result<Settled, EngineError> {
         let mut of_partition: BTreeMap<Partition, Vec<_>> = BTreeMap::new();

@@ -41,7 +41,7 @@ impl<B: Balanced> Command for GiveBack<B> {
     }
 
     fn validity(&self) -> RangeInclusive<Timestamp> {
-        self.terms.honour(self.driven_since)
+        self.terms.drive_validity(self.driven_since)
     }
 
     fn decide(&self, view: &mut View) {

@@ -36,7 +36,7 @@ impl<A: Amount> Command for Settle<A> {
     }
 
     fn validity(&self) -> RangeInclusive<Timestamp> {
-        self.terms.settle(self.paid_since)
+        self.terms.settling_validity(self.paid_since)
     }
 
     fn decide(&self, view: &mut View) {

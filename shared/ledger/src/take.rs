@@ -90,7 +90,7 @@ impl<B: Balanced> Command for Take<B> {
     }
 
     fn validity(&self) -> RangeInclusive<Timestamp> {
-        self.terms.honour(self.driven_since)
+        self.terms.drive_validity(self.driven_since)
     }
 
     fn decide(&self, view: &mut View) -> Self::Outcome {

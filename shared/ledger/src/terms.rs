@@ -135,7 +135,7 @@ impl Terms {
     /// A participant compares it with its own store's clock, as every command's
     /// [`validity`](engine::Command::validity).
     #[must_use]
-    pub fn honour(self, driven_since: Timestamp) -> RangeInclusive<Timestamp> {
+    pub fn drive_validity(self, driven_since: Timestamp) -> RangeInclusive<Timestamp> {
         driven_since.before(self.honoured())..=driven_since.after(self.honoured())
     }
 
@@ -144,22 +144,22 @@ impl Terms {
     /// Every driver of the saga took it before it was paid. So from this time on none of them is honoured, by the same
     /// clock that says so: whoever asks for the saga again is refused for that, and no longer by its holds.
     #[must_use]
-    pub fn settle(self, paid_since: Timestamp) -> RangeInclusive<Timestamp> {
+    pub fn settling_validity(self, paid_since: Timestamp) -> RangeInclusive<Timestamp> {
         paid_since.after(self.honoured())..=Timestamp::MAX
     }
 
     /// As the header tells them.
     #[must_use]
-    pub fn told(self) -> String {
+    pub fn header_value(self) -> String {
         format!("kept={} honoured={}", self.finished_kept_ms, self.drive_honoured_ms)
     }
 
     /// Whether a request that tells these terms may be served. One that tells none comes from somebody who knows the
     /// defaults alone.
     #[must_use]
-    pub fn agree_with(self, told: Option<&str>) -> bool {
-        match told {
-            Some(told) => told == self.told(),
+    pub fn agree_with(self, header: Option<&str>) -> bool {
+        match header {
+            Some(value) => value == self.header_value(),
             None => self == Self::default(),
         }
     }
@@ -205,8 +205,8 @@ mod tests {
     #[test]
     fn only_the_same_terms_agree() {
         let (short, usual) = (minutes(4, 1), Terms::default());
-        assert!(short.agree_with(Some(&short.told())));
-        assert!(!short.agree_with(Some(&usual.told())));
+        assert!(short.agree_with(Some(&short.header_value())));
+        assert!(!short.agree_with(Some(&usual.header_value())));
         assert!(!short.agree_with(None));
         assert!(usual.agree_with(None));
     }
@@ -217,18 +217,18 @@ mod tests {
             Timestamp::from_millis(minutes * 60_000)
         });
         for near in [45, 59, 60, 61, 75] {
-            assert!(terms.honour(minute(near)).contains(&minute(60)), "{near}");
+            assert!(terms.drive_validity(minute(near)).contains(&minute(60)), "{near}");
         }
         for far in [0, 44, 76, 200] {
-            assert!(!terms.honour(minute(far)).contains(&minute(60)), "{far}");
+            assert!(!terms.drive_validity(minute(far)).contains(&minute(60)), "{far}");
         }
     }
 
     #[test]
     fn what_a_paid_saga_holds_is_forgotten_only_when_none_of_its_drivers_is_honoured() {
         let (terms, paid) = (Terms::default(), Timestamp::from_millis(1_000_000_000));
-        let last = *terms.honour(paid).end();
-        assert!(!terms.settle(paid).contains(&last.before(Duration::from_millis(1))));
-        assert!(terms.settle(paid).contains(&last.after(Duration::from_millis(1))));
+        let last = *terms.drive_validity(paid).end();
+        assert!(!terms.settling_validity(paid).contains(&last.before(Duration::from_millis(1))));
+        assert!(terms.settling_validity(paid).contains(&last.after(Duration::from_millis(1))));
     }
 }

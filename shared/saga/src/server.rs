@@ -130,7 +130,7 @@ fn agree(terms: Terms, request: &poem::Request) -> poem::Result<()> {
     counter!(TERMS_MISMATCHES).increment(1);
     let message = format!(
         "FINISHED_KEPT_MS and DRIVE_HONOURED_MS must be the same for order, stock and payment: here {}, there {}",
-        terms.told(),
+        terms.header_value(),
         told.unwrap_or("the defaults")
     );
     tracing::error!("{message}");

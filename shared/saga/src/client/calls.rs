@@ -152,7 +152,7 @@ fn array(calls: &[Written]) -> Vec<u8> {
 
 /// A client that goes straight to where it is sent: what the environment says of proxies is for the world outside.
 fn client(timeout: Duration, terms: Terms) -> Result<Client, ClientError> {
-    let terms = HeaderValue::from_str(&terms.told()).map_err(ClientError::Terms)?;
+    let terms = HeaderValue::from_str(&terms.header_value()).map_err(ClientError::Terms)?;
     let client = Client::builder()
         .default_headers([(HeaderName::from_static(TERMS_HEADER), terms)].into_iter().collect())
         .no_proxy()

@@ -13,7 +13,7 @@ use super::{Request, Settled};
 pub struct Charge {
     /// The saga that pays.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`Terms::honour`].
+    /// When the asking driver took the saga; see [`Terms::drive_validity`].
     pub driven_since: Timestamp,
     /// What the saga is about.
     pub fingerprint: Fingerprint,
@@ -54,7 +54,7 @@ pub enum ChargeAnswer {
 pub struct Refund {
     /// The saga that no longer pays.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`Terms::honour`].
+    /// When the asking driver took the saga; see [`Terms::drive_validity`].
     pub driven_since: Timestamp,
     /// What the saga is about. What the same name took for something else stays taken.
     pub fingerprint: Fingerprint,
@@ -76,7 +76,7 @@ pub struct Refunded;
 pub struct SettleCharge {
     /// The saga whose order is paid.
     pub saga_id: SagaId,
-    /// When it was paid, by the clock of order's store; see [`Terms::settle`].
+    /// When it was paid, by the clock of order's store; see [`Terms::settling_validity`].
     pub paid_since: Timestamp,
     /// Who paid.
     pub user_id: UserId,

@@ -13,7 +13,7 @@ use super::{Line, Request, Settled};
 pub struct Reserve {
     /// The saga that holds.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`Terms::honour`].
+    /// When the asking driver took the saga; see [`Terms::drive_validity`].
     pub driven_since: Timestamp,
     /// What the saga is about.
     pub fingerprint: Fingerprint,
@@ -60,7 +60,7 @@ pub enum ReserveAnswer {
 pub struct Release {
     /// The saga that no longer holds.
     pub saga_id: SagaId,
-    /// When the asking driver took the saga; see [`Terms::honour`].
+    /// When the asking driver took the saga; see [`Terms::drive_validity`].
     pub driven_since: Timestamp,
     /// What the saga is about. What the same name holds for something else stays.
     pub fingerprint: Fingerprint,
@@ -105,7 +105,7 @@ pub enum QuoteAnswer {
 pub struct SettlePieces {
     /// The saga whose order is paid.
     pub saga_id: SagaId,
-    /// When it was paid, by the clock of order's store; see [`Terms::settle`].
+    /// When it was paid, by the clock of order's store; see [`Terms::settling_validity`].
     pub paid_since: Timestamp,
     /// The items of the saga's lines.
     pub item_ids: Vec<ItemId>,
