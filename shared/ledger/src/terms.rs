@@ -228,7 +228,15 @@ mod tests {
     fn what_a_paid_saga_holds_is_forgotten_only_when_none_of_its_drivers_is_honoured() {
         let (terms, paid) = (Terms::default(), Timestamp::from_millis(1_000_000_000));
         let last = *terms.drive_validity(paid).end();
-        assert!(!terms.settling_validity(paid).contains(&last.before(Duration::from_millis(1))));
-        assert!(terms.settling_validity(paid).contains(&last.after(Duration::from_millis(1))));
+        assert!(
+            !terms
+                .settling_validity(paid)
+                .contains(&last.before(Duration::from_millis(1)))
+        );
+        assert!(
+            terms
+                .settling_validity(paid)
+                .contains(&last.after(Duration::from_millis(1)))
+        );
     }
 }

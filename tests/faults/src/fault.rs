@@ -7,6 +7,9 @@ use serde::Serialize;
 /// How many replicas each service has.
 pub(crate) const REPLICAS: usize = 2;
 
+/// The services that run, in the order in which they start: order comes last, for it calls the others.
+pub(crate) const PARTS: [ServiceName; 3] = [ServiceName::Stock, ServiceName::Payment, ServiceName::Order];
+
 /// A connection between two services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

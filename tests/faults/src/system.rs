@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    fault::{Link, REPLICAS},
+    fault::{Link, PARTS, REPLICAS},
     times::{READY_WITHIN, settings},
 };
 
@@ -50,7 +50,7 @@ impl System {
     /// Starts everything and waits until it is ready.
     pub(crate) async fn start() -> Self {
         let mut parts = BTreeMap::new();
-        for part in [ServiceName::Stock, ServiceName::Payment, ServiceName::Order] {
+        for part in PARTS {
             let urls = |part| internal_urls(&parts, part);
             let mut settings = settings();
             if part == ServiceName::Order {

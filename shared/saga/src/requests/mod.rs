@@ -1,6 +1,7 @@
 //! What the saga's driver and its participants say to each other.
 //!
-//! Each call names its saga, and repeating a call with the same saga gives the same answer and moves nothing twice.
+//! Each call that moves something names its saga, and repeating a call with the same saga gives the same answer and moves
+//! nothing twice.
 
 mod payment;
 mod stock;

@@ -100,7 +100,10 @@ impl FaultProxy {
     /// Lets every connection that is open carry nothing any more, in either direction, until its ends close it: what
     /// they send is acknowledged and thrown away, and neither hears that the other has closed. New connections work.
     /// Returns how many those are.
-    #[expect(clippy::must_use_candidate, reason = "most callers want the silence and not the number")]
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "most callers want the silence and not the number"
+    )]
     pub fn silence(&self) -> usize {
         self.state.send_modify(|state| state.silences += 1);
         Arc::strong_count(&self.connections) - 2
