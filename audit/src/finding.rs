@@ -86,9 +86,9 @@ impl Findings {
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> anyhow::Result<Found> {
+    pub(crate) fn finish(mut self) -> anyhow::Result<FindingsFile> {
         self.file.rewind()?;
-        Ok(Found {
+        Ok(FindingsFile {
             file: self.file,
             counts: self.counts,
         })
@@ -96,12 +96,12 @@ impl Findings {
 }
 
 /// All that was found.
-pub(crate) struct Found {
+pub(crate) struct FindingsFile {
     file: File,
     pub(crate) counts: BTreeMap<Kind, u64>,
 }
 
-impl Found {
+impl FindingsFile {
     /// Every finding, in the order in which they were found.
     pub(crate) fn all(&self) -> impl Iterator<Item = anyhow::Result<Finding>> {
         BufReader::new(&self.file)

@@ -53,7 +53,7 @@ impl<H> Default for Account<H> {
     }
 }
 
-/// Balances every record of one side, and returns how many there are.
+/// Balances every record of one participant, and returns how many there are.
 pub(crate) async fn balance<P: Participant>(
     source: &Source,
     rows: Spill<LedgerRow<HoldOf<P>>>,

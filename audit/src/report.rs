@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{finding::Found, saga::SagaCounts};
+use crate::{finding::FindingsFile, saga::SagaCounts};
 
 /// The outcome of an audit.
 pub(crate) struct Report {
@@ -15,7 +15,7 @@ pub(crate) struct Report {
     pub(crate) accounts: u64,
     pub(crate) sagas: SagaCounts,
     pub(crate) took: Duration,
-    pub(crate) findings: Found,
+    pub(crate) findings: FindingsFile,
 }
 
 impl Report {

@@ -141,11 +141,11 @@ impl<'a> SagaAudit<'a> {
             pass_on::<Payment>(&self.sources.payment, known.payment, self.payment)?;
         }
         let asked = of_stock.iter().chain(&of_payment).filter(|suspicion| suspicion.asks());
-        let standings = self.standings(asked.map(Suspicion::saga_id)).await?;
+        let inflights = self.inflights(asked.map(Suspicion::saga_id)).await?;
         for some in of_stock.chunks(READ_AGAIN) {
             confirm::<Stock>(
                 &self.sources.stock,
-                &standings,
+                &inflights,
                 self.patience.kept,
                 some,
                 self.stock,
@@ -156,7 +156,7 @@ impl<'a> SagaAudit<'a> {
         for some in of_payment.chunks(READ_AGAIN) {
             confirm::<Payment>(
                 &self.sources.payment,
-                &standings,
+                &inflights,
                 self.patience.kept,
                 some,
                 self.payment,
@@ -241,15 +241,15 @@ impl<'a> SagaAudit<'a> {
     }
 
     /// Where these sagas stand: each is asked for once, and many in one round trip. Those off the index are left out.
-    async fn standings<'s>(
+    async fn inflights<'s>(
         &self,
         saga_ids: impl Iterator<Item = &'s SagaId>,
     ) -> anyhow::Result<BTreeMap<SagaId, Inflight>> {
         let saga_ids: BTreeSet<&SagaId> = saga_ids.collect();
         let members: Vec<_> = saga_ids.iter().map(|saga_id| self.member(saga_id)).collect();
         let scores = self.sources.order.scanner.scores(&members).await?;
-        let standing = |(saga_id, score): (&SagaId, Option<f64>)| Some((saga_id.clone(), Inflight::from_score(score?)));
-        Ok(saga_ids.into_iter().zip(scores).filter_map(standing).collect())
+        let inflight = |(saga_id, score): (&SagaId, Option<f64>)| Some((saga_id.clone(), Inflight::from_score(score?)));
+        Ok(saga_ids.into_iter().zip(scores).filter_map(inflight).collect())
     }
 
     /// The saga's index, and its name there.

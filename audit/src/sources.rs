@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use engine::{
     keys::Partitions,
-    store::{Store, StoreConfig, redacted, scan::Scanner},
+    store::{Store, StoreConfig, claimed_partitions, redacted, scan::Scanner},
 };
 
 /// Where the stores are.
@@ -109,11 +109,8 @@ impl Source {
         );
         let scanner = store.scanner();
         let claim = scanner.claim().await?.context("it is not a store of Holdfast")?;
-        let partitions = claim
-            .strip_prefix(service)
-            .and_then(|rest| rest.strip_prefix(" with ")?.strip_suffix(" partitions"))
-            .and_then(|count| count.parse().ok())
-            .with_context(|| format!("it says that it is the store of {claim}"))?;
+        let partitions =
+            claimed_partitions(&claim, service).with_context(|| format!("it says that it is the store of {claim}"))?;
         Ok(Self {
             scanner,
             partitions: Partitions::new(partitions)?,

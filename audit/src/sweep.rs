@@ -34,7 +34,7 @@ pub(crate) enum OrderRow {
     Payment(SagaId, String, payment::record::Hold),
 }
 
-/// A side whose holds can be told from the other's in an order's rows.
+/// A participant whose holds can be told from the other's in an order's rows.
 pub(crate) trait SagaRow: Participant {
     fn row(saga_id: SagaId, id: String, hold: HoldOf<Self>) -> OrderRow;
 }
@@ -68,7 +68,7 @@ impl Rows {
     }
 }
 
-/// Reads one side: first every record, then every hold, so that a hold is never older than its record.
+/// Reads one participant: first every record, then every hold, so that a hold is never older than its record.
 pub(crate) async fn sweep_participant<P: SagaRow>(
     source: &Source,
     orders: &mut Spill<OrderRow>,

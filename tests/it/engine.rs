@@ -273,7 +273,7 @@ async fn a_decision_that_breaks_or_an_unreadable_record_is_its_own_callers_troub
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_of_another_service_or_number_of_partitions_is_refused() {
+async fn a_store_of_another_service_number_of_partitions_or_form_is_refused() {
     let redis = RedisServer::start().await;
     let store = Store::open(&StoreConfig::at(redis.url())).expect("a store");
     let claim = |service: &'static str, count| {
@@ -284,4 +284,6 @@ async fn a_store_of_another_service_or_number_of_partitions_is_refused() {
     claim("stock", 16).await.expect("the same claim again");
     assert!(matches!(claim("stock", 8).await, Err(StoreError::Foreign { .. })));
     assert!(matches!(claim("payment", 16).await, Err(StoreError::Foreign { .. })));
+    redis.run(&["SET", "holdfast", "stock with 16 partitions"]).await;
+    assert!(matches!(claim("stock", 16).await, Err(StoreError::Foreign { .. })));
 }

@@ -1,69 +1,21 @@
 //! What is asked of a store besides its lanes: reads that heal, and a Redis that keeps what it is given.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use engine::store::{Store, StoreConfig, StoreError};
-use harness::{Deployment, Increment, RedisServer, Setup, eventually, unused_address};
-use tokio::{
-    io::{copy, copy_bidirectional, sink},
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::Instant,
-};
+use harness::{Deployment, FaultProxy, Increment, RedisServer, Setup, eventually};
+use tokio::time::Instant;
 
 use crate::engine::{counter, partitions};
-
-/// A relay to a server whose open connections can fall silent for good. Both ends still acknowledge what is sent.
-struct Relay {
-    address: SocketAddr,
-    silenced: watch::Sender<u64>,
-}
-
-impl Relay {
-    async fn start(server: SocketAddr) -> Self {
-        let address = unused_address();
-        let listener = TcpListener::bind(address).await.expect("an unused address");
-        let silenced = watch::Sender::new(0);
-        let silence = silenced.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(relay(client, server, silence.subscribe()));
-            }
-        });
-        Self { address, silenced }
-    }
-
-    fn url(&self) -> String {
-        format!("redis://{}", self.address)
-    }
-
-    /// Silences the connections that are open now. New ones work.
-    fn silence(&self) {
-        self.silenced.send_modify(|times| *times += 1);
-    }
-}
-
-async fn relay(mut client: TcpStream, server: SocketAddr, mut silenced: watch::Receiver<u64>) {
-    let Ok(mut server) = TcpStream::connect(server).await else {
-        return;
-    };
-    tokio::select! {
-        _ = copy_bidirectional(&mut client, &mut server) => {}
-        _ = silenced.changed() => {
-            let (mut from_client, mut from_server) = (sink(), sink());
-            let _ = tokio::join!(copy(&mut client, &mut from_client), copy(&mut server, &mut from_server));
-        }
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_go_on_within_two_timeouts_when_open_connections_fall_silent() {
     let timeout = Duration::from_secs(1);
     let redis = RedisServer::start().await;
-    let relay = Relay::start(redis.address()).await;
+    let proxy = FaultProxy::start(redis.address()).await;
     let store = Store::open(&StoreConfig {
         redis_timeout_ms: 1_000,
-        ..StoreConfig::at(relay.url())
+        ..StoreConfig::at(format!("redis://{}", proxy.address()))
     })
     .expect("a store");
     redis
@@ -71,7 +23,7 @@ async fn reads_go_on_within_two_timeouts_when_open_connections_fall_silent() {
         .await;
     assert_eq!(counter(&store, "hot").await, 7);
     for _ in 0..3 {
-        relay.silence();
+        proxy.silence();
         let silent = Instant::now();
         // Reads that never pause keep fred's own check from ever finding the connection unresponsive.
         let increment = Increment::of("hot", &partitions());
@@ -79,7 +31,7 @@ async fn reads_go_on_within_two_timeouts_when_open_connections_fall_silent() {
             assert!(silent.elapsed() < 2 * timeout, "reads did not heal");
         }
         let scanner = store.scanner();
-        relay.silence();
+        proxy.silence();
         let page = scanner.keys("*", engine::store::scan::START).await;
         assert_eq!(page.expect("a scanner asks once more").entries.len(), 1);
     }
@@ -108,10 +60,10 @@ async fn a_redis_that_hangs_is_read_again_when_it_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_whose_connections_fall_silent_reads_recovers_and_is_ready_again() {
     let order_redis = RedisServer::start().await;
-    let relay = Relay::start(order_redis.address()).await;
+    let proxy = FaultProxy::start(order_redis.address()).await;
     let (stock_redis, payment_redis) = tokio::join!(RedisServer::start(), RedisServer::start());
     let setup = Setup {
-        order_redis: Some(relay.url()),
+        order_redis: Some(format!("redis://{}", proxy.address())),
         ..Setup::default()
     };
     let deployment = Deployment::start_on(setup, stock_redis, payment_redis, order_redis).await;
@@ -128,7 +80,7 @@ async fn a_service_whose_connections_fall_silent_reads_recovers_and_is_ready_aga
         (client.stock(&item).await == 9).then_some(())
     })
     .await;
-    relay.silence();
+    proxy.silence();
     deployment.payment[0].process.signal("CONT");
     checkout.await.expect("the client's task");
     assert_eq!(client.checkout_decided(&order).await.status, 200);

@@ -19,7 +19,7 @@ use crate::{
 /// Where the sagas stand was asked for before: settling removes a hold first, and then takes the saga off the index.
 pub(super) async fn confirm<P: Participant>(
     source: &Source,
-    standings: &BTreeMap<SagaId, Inflight>,
+    inflights: &BTreeMap<SagaId, Inflight>,
     kept: Duration,
     suspicions: &[Suspicion],
     ledger: &mut Spill<LedgerRow<HoldOf<P>>>,
@@ -31,7 +31,7 @@ pub(super) async fn confirm<P: Participant>(
         .collect();
     let values = source.scanner.read(keys.clone()).await?;
     for ((suspicion, key), value) in suspicions.iter().zip(keys).zip(values) {
-        let standing = standings.get(suspicion.saga_id()).copied();
+        let inflight = inflights.get(suspicion.saga_id()).copied();
         // One that cannot be read is a finding of the sweep.
         let read: Option<HoldOf<P>> = value.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let amount_held = read.as_ref().and_then(held);
@@ -43,7 +43,7 @@ pub(super) async fn confirm<P: Participant>(
                 }
             }
             Suspicion::NotSettled { .. } => {
-                if standing.is_none() && amount_held.is_some() {
+                if inflight.is_none() && amount_held.is_some() {
                     findings.add(
                         Kind::NeverSettled,
                         key,
@@ -71,7 +71,7 @@ pub(super) async fn confirm<P: Participant>(
                 }
                 (Some(_), _) => findings.add(Kind::PaidButUndone, key, format!("{saga_id} is paid"))?,
                 (None, _) => {
-                    if standing.is_some_and(|standing| !may_be_settled(standing, kept)) {
+                    if inflight.is_some_and(|inflight| !may_be_settled(inflight, kept)) {
                         let detail = format!("{saga_id} is paid, not long ago, and holds no {amount} here");
                         findings.add(Kind::PaidWithoutHold, key, detail)?;
                     }
@@ -85,10 +85,10 @@ pub(super) async fn confirm<P: Participant>(
 }
 
 /// Whether a saga has been paid for so long that a driver may be settling it.
-fn may_be_settled(standing: Inflight, kept: Duration) -> bool {
+fn may_be_settled(inflight: Inflight, kept: Duration) -> bool {
     // Clocks differ a little.
     const MARGIN: Duration = Duration::from_secs(60);
-    match standing {
+    match inflight {
         Inflight::UnderWay { .. } => false,
         Inflight::Paid { since } => Timestamp::now().since(since) + MARGIN > kept,
     }

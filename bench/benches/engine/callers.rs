@@ -23,7 +23,7 @@ pub(crate) trait Way: Send + Sync + 'static {
 }
 
 /// What the callers saw.
-pub(crate) struct Seen {
+pub(crate) struct CallersResult {
     /// Of each increment: from the caller's wish to its answer, waiting included.
     pub(crate) latencies: Vec<Duration>,
     /// How long the callers were at it.
@@ -65,7 +65,7 @@ impl End {
 ///
 /// # Errors
 /// If an increment fails.
-pub(crate) async fn increment<W: Way>(way: &Arc<W>, counters: &Counters, end: End) -> anyhow::Result<Seen> {
+pub(crate) async fn increment<W: Way>(way: &Arc<W>, counters: &Counters, end: End) -> anyhow::Result<CallersResult> {
     let end = Arc::new(end);
     let started = Instant::now();
     let mut callers = JoinSet::new();
@@ -85,7 +85,7 @@ pub(crate) async fn increment<W: Way>(way: &Arc<W>, counters: &Counters, end: En
     while let Some(caller) = callers.join_next().await {
         answered.push(caller??);
     }
-    Ok(Seen {
+    Ok(CallersResult {
         elapsed: started.elapsed(),
         latencies: answered.concat(),
     })

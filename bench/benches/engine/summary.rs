@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::callers::{CALLERS, Seen};
+use crate::callers::{CALLERS, CallersResult};
 
 /// A table of all long runs.
 #[derive(Default)]
@@ -19,8 +19,8 @@ struct Line {
 }
 
 impl Summary {
-    pub(crate) fn add(&mut self, setting: &str, way: &str, seen: Seen) {
-        let Seen { mut latencies, elapsed } = seen;
+    pub(crate) fn add(&mut self, setting: &str, way: &str, seen: CallersResult) {
+        let CallersResult { mut latencies, elapsed } = seen;
         latencies.sort_unstable();
         let rank = |percent: usize| latencies.get((latencies.len() * percent).div_ceil(100).saturating_sub(1));
         #[expect(clippy::cast_precision_loss, reason = "there are far fewer increments than 2^52")]

@@ -12,7 +12,7 @@ use anyhow::ensure;
 use tokio::runtime::Runtime;
 
 use crate::{
-    callers::{self, CALLERS, End, Seen, Way},
+    callers::{self, CALLERS, CallersResult, End, Way},
     counters::Counters,
     redis::RedisServer,
 };
@@ -76,7 +76,7 @@ impl<W: Way> Trial<W> {
     ///
     /// # Errors
     /// If an increment fails, is missing, or is there twice.
-    pub(crate) fn finish(self) -> anyhow::Result<Seen> {
+    pub(crate) fn finish(self) -> anyhow::Result<CallersResult> {
         self.runtime.block_on(async {
             let seen = self.increment(End::after(LONG_RUN)).await?;
             let sum = self.counters.sum(&self.server.client().await?).await?;
@@ -89,7 +89,7 @@ impl<W: Way> Trial<W> {
         })
     }
 
-    async fn increment(&self, end: End) -> anyhow::Result<Seen> {
+    async fn increment(&self, end: End) -> anyhow::Result<CallersResult> {
         let seen = callers::increment(&self.way, &self.counters, end).await?;
         self.answered.fetch_add(seen.latencies.len() as u64, Ordering::Relaxed);
         Ok(seen)

@@ -110,8 +110,8 @@ impl Command for TakeOver {
         };
         let saga = Saga::new(self.saga_id.clone(), drive, &order);
         view.put(&self.keys.order, order);
-        let standing = Inflight::UnderWay { since: now };
-        view.index_add(&self.keys.inflight, &self.saga_id.to_string(), standing.score());
+        let inflight = Inflight::UnderWay { since: now };
+        view.index_add(&self.keys.inflight, &self.saga_id.to_string(), inflight.score());
         TakeOverOutcome::Taken(saga, course)
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Overdue {
 }
 
 /// What became of a saga that was found.
-enum Found {
+enum Ending {
     /// Its entry has left the range.
     Done,
     /// Its entry is as it was.
@@ -85,17 +85,17 @@ impl Overdue {
         };
         let due = page.sagas.into_iter().filter(|entry| is_due(&entry.order));
         let due: Vec<SagaId> = due.map(|entry| entry.saga_id).collect();
-        let found: Vec<Found> = stream::iter(due)
+        let found: Vec<Ending> = stream::iter(due)
             .map(|saga_id| self.recover_saga(saga_id))
             .buffer_unordered(self.orders.at_once())
             .collect()
             .await;
-        let done = found.iter().filter(|found| matches!(found, Found::Done)).count();
+        let done = found.iter().filter(|found| matches!(found, Ending::Done)).count();
         page.seen.saturating_sub(done)
     }
 
     #[tracing::instrument(name = "recovery", skip_all, fields(saga = %saga_id))]
-    async fn recover_saga(&self, saga_id: SagaId) -> Found {
+    async fn recover_saga(&self, saga_id: SagaId) -> Ending {
         let orders = &self.orders;
         let take_over = TakeOver {
             keys: orders.keys.saga(&saga_id.order),
@@ -107,13 +107,13 @@ impl Overdue {
         match orders.engine.submit(take_over).await {
             Ok(TakeOverOutcome::Taken(saga, course)) => self.drive(&saga, course).await,
             Ok(TakeOverOutcome::Finished) => {}
-            Ok(TakeOverOutcome::NotYet | TakeOverOutcome::Paid) => return Found::Left,
+            Ok(TakeOverOutcome::NotYet | TakeOverOutcome::Paid) => return Ending::Left,
             Err(error) => {
                 tracing::warn!(%error, "a saga cannot be taken over now");
-                return Found::Left;
+                return Ending::Left;
             }
         }
-        Found::Done
+        Ending::Done
     }
 
     async fn drive(&self, saga: &Saga, course: Course) {

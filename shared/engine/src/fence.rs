@@ -54,25 +54,25 @@ pub(super) enum Verdict {
 
 /// What the fence's value says.
 #[derive(Debug, PartialEq, Eq)]
-enum Found {
-    Tells(Verdict),
+enum Judgement {
+    Final(Verdict),
     /// The EXEC has not happened, and it still may.
     Unmoved,
 }
 
 impl Sent {
     /// What is to be made of the fence's value, if this question has moved it with numbers up to `moved_to`.
-    fn judge(&self, found: Option<&[u8]>, moved_to: u64) -> Found {
+    fn judge(&self, found: Option<&[u8]>, moved_to: u64) -> Judgement {
         let number = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse::<u64>().ok();
         match found {
-            None => Found::Tells(Verdict::Unknown),
-            Some(value) if value == self.seen => Found::Unmoved,
+            None => Judgement::Final(Verdict::Unknown),
+            Some(value) if value == self.seen => Judgement::Unmoved,
             Some(value) => match number(value) {
-                Some(number) if number == self.number => Found::Tells(Verdict::InForce),
+                Some(number) if number == self.number => Judgement::Final(Verdict::InForce),
                 // A move whose answer was lost, or an earlier batch that came late. Either came after the load, and the
                 // EXEC watches the fence.
-                Some(number) if number <= moved_to => Found::Tells(Verdict::NotInForce),
-                _ => Found::Tells(Verdict::Unknown),
+                Some(number) if number <= moved_to => Judgement::Final(Verdict::NotInForce),
+                _ => Judgement::Final(Verdict::Unknown),
             },
         }
     }
@@ -122,7 +122,7 @@ impl Fence {
             [Reply::SimpleString(_), Reply::Null, Reply::SimpleString(_)] => None,
             _ => return Ok(None),
         };
-        if let Found::Tells(verdict) = sent.judge(found, moved_to) {
+        if let Judgement::Final(verdict) = sent.judge(found, moved_to) {
             connection.queue("DISCARD", []);
             connection.exchange().await?;
             return Ok(Some(verdict));
@@ -147,13 +147,13 @@ mod tests {
             seen: "6".into(),
         };
         let judge = |found: Option<&[u8]>| sent.judge(found, 9);
-        assert_eq!(judge(Some(b"7")), Found::Tells(Verdict::InForce));
-        assert_eq!(judge(Some(b"6")), Found::Unmoved);
+        assert_eq!(judge(Some(b"7")), Judgement::Final(Verdict::InForce));
+        assert_eq!(judge(Some(b"6")), Judgement::Unmoved);
         for moved in [&b"8"[..], b"9", b"5"] {
-            assert_eq!(judge(Some(moved)), Found::Tells(Verdict::NotInForce));
+            assert_eq!(judge(Some(moved)), Judgement::Final(Verdict::NotInForce));
         }
         for strange in [None, Some(&b"10"[..]), Some(b"moved by hand"), Some(b"")] {
-            assert_eq!(judge(strange), Found::Tells(Verdict::Unknown), "{strange:?}");
+            assert_eq!(judge(strange), Judgement::Final(Verdict::Unknown), "{strange:?}");
         }
     }
 }

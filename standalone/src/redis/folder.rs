@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use tokio::time::{Instant, sleep};
 
-use super::talk::{Said, ask, ping};
+use super::talk::{PingAnswer, ask, ping};
 
 /// A socket's path is at most 107 bytes long on Linux and 103 on macOS (`sun_path` in unix(7)).
 const MAX_SOCKET_PATH: usize = 103;
@@ -62,7 +62,7 @@ pub(super) fn check_socket_path(folder: &Path) -> anyhow::Result<()> {
 /// ruin it.
 pub(super) async fn end_leftover(folder: &Path) -> anyhow::Result<()> {
     let socket = socket(folder);
-    if ping(&socket).await != Said::Nothing {
+    if ping(&socket).await != PingAnswer::Nothing {
         tracing::warn!(socket = %socket.display(), "ending a redis-server that was left behind");
         let _ = ask(&socket, "SHUTDOWN").await;
     }

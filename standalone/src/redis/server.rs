@@ -19,7 +19,7 @@ use super::{
     folder,
     log::Log,
     program::{self, Fsync, spawn},
-    talk::{Said, ask, loading_progress, ping},
+    talk::{PingAnswer, ask, loading_progress, ping},
 };
 
 /// How long a server may say nothing at all while it starts. One that says that it loads its data is waited for.
@@ -87,9 +87,9 @@ impl RedisServer {
         let mut told = Instant::now();
         loop {
             match ping(&socket).await {
-                Said::Ready => break,
-                Said::Loading => heard = Instant::now(),
-                Said::Nothing => {}
+                PingAnswer::Ready => break,
+                PingAnswer::Loading => heard = Instant::now(),
+                PingAnswer::Nothing => {}
             }
             if let Some(status) = self.child.try_wait()? {
                 self.log.finished().await;
@@ -174,7 +174,7 @@ impl RedisServer {
         let (loaded, child) = (&mut self.loaded, &mut self.child);
         let answers = async {
             while !*loaded {
-                *loaded = ping(&socket).await == Said::Ready;
+                *loaded = ping(&socket).await == PingAnswer::Ready;
                 sleep(POLL).await;
             }
             trouble.is_over(self.service);

@@ -15,7 +15,7 @@ const MAX_ANSWER_BYTES: u64 = 64 * 1_024;
 
 /// What a server makes of PING.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum PingAnswer {
     /// It serves.
     Ready,
     /// It is there, and does not serve yet.
@@ -25,11 +25,11 @@ pub(super) enum Said {
 }
 
 /// Asks whether the server serves.
-pub(super) async fn ping(socket: &Path) -> Said {
+pub(super) async fn ping(socket: &Path) -> PingAnswer {
     match ask(socket, "PING").await {
-        Some(answer) if answer.starts_with("+PONG") => Said::Ready,
-        Some(answer) if !answer.is_empty() => Said::Loading,
-        _ => Said::Nothing,
+        Some(answer) if answer.starts_with("+PONG") => PingAnswer::Ready,
+        Some(answer) if !answer.is_empty() => PingAnswer::Loading,
+        _ => PingAnswer::Nothing,
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     fault::{Fault, Link},
-    history::{Operation, Told},
+    history::{Operation, Reply},
     times::{RECOVERED_WITHIN, SAGA_DEADLINE, answered_within},
 };
 
@@ -53,15 +53,15 @@ pub(crate) fn late_calls(operations: &[Operation], lapses: &[Lapse]) -> Vec<Stri
         let bound = answered_within(&operation.call);
         let took = operation.took();
         match &operation.told {
-            Told::Answer { .. } if took > bound => {
+            Reply::Answer { .. } if took > bound => {
                 found.push(format!(
                     "an answer after {took:.2?}, and not within {bound:.2?}: {operation:?}"
                 ));
             }
             // The client itself hung up, within the time in which it could not expect an answer.
-            Told::Nothing if took >= operation.patience && operation.patience < bound => {}
-            Told::Nothing => unheard.entry(operation.reached()).or_default().push(operation),
-            Told::Answer { .. } => {}
+            Reply::Nothing if took >= operation.patience && operation.patience < bound => {}
+            Reply::Nothing => unheard.entry(operation.reached()).or_default().push(operation),
+            Reply::Answer { .. } => {}
         }
     }
     for (replica, calls) in unheard {
@@ -80,7 +80,7 @@ pub(crate) fn late_calls(operations: &[Operation], lapses: &[Lapse]) -> Vec<Stri
 pub(crate) fn slowest_answer(operations: &[Operation], lapses: &[Lapse]) -> Duration {
     let answered = operations
         .iter()
-        .filter(|one| one.told != Told::Nothing && !is_excused(one, lapses));
+        .filter(|one| one.told != Reply::Nothing && !is_excused(one, lapses));
     answered.map(Operation::took).max().unwrap_or_default()
 }
 
@@ -133,13 +133,13 @@ fn broken(seen: &Unfinished, lapses: &[Lapse]) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::history::{Call, Says},
+        super::history::{Call, Content},
         *,
     };
 
-    const HEARD: Told = Told::Answer {
+    const HEARD: Reply = Reply::Answer {
         status: 503,
-        says: Says::Left(0),
+        says: Content::Left(0),
     };
     const SILENCED: Fault = Fault::Silence(Link::Public(ServiceName::Order, 1));
 
@@ -148,7 +148,7 @@ mod tests {
     }
 
     /// A checkout at the second order replica, by a client that waits for eight seconds.
-    fn checkout(begun: u64, ended: u64, told: Told) -> Operation {
+    fn checkout(begun: u64, ended: u64, told: Reply) -> Operation {
         Operation {
             client: 0,
             replica: 1,
@@ -173,11 +173,11 @@ mod tests {
     fn a_late_answer_and_a_missing_one_are_violations() {
         assert!(late_calls(&[checkout(0, 60, HEARD)], &[]).is_empty());
         assert_eq!(late_calls(&[checkout(0, 70, HEARD)], &[]).len(), 1);
-        assert_eq!(late_calls(&[checkout(0, 80, Told::Nothing)], &[]).len(), 1);
-        assert_eq!(late_calls(&[checkout(0, 1, Told::Nothing)], &[]).len(), 1, "it broke");
+        assert_eq!(late_calls(&[checkout(0, 80, Reply::Nothing)], &[]).len(), 1);
+        assert_eq!(late_calls(&[checkout(0, 1, Reply::Nothing)], &[]).len(), 1, "it broke");
         let hung_up = Operation {
             patience: at(2),
-            ..checkout(0, 2, Told::Nothing)
+            ..checkout(0, 2, Reply::Nothing)
         };
         assert!(late_calls(&[hung_up], &[]).is_empty());
     }
@@ -192,11 +192,11 @@ mod tests {
         ] {
             let lapses = [lapse(0, 10, excuse)];
             assert!(
-                late_calls(&[checkout(5, 85, Told::Nothing)], &lapses).is_empty(),
+                late_calls(&[checkout(5, 85, Reply::Nothing)], &lapses).is_empty(),
                 "{excuse:?}"
             );
             assert_eq!(
-                late_calls(&[checkout(11, 91, Told::Nothing)], &lapses).len(),
+                late_calls(&[checkout(11, 91, Reply::Nothing)], &lapses).len(),
                 1,
                 "{excuse:?}"
             );
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_silent_connection_excuses_one_call_without_an_answer_and_no_late_one() {
         let lapses = [lapse(10, 10, SILENCED)];
-        let unheard = |begun| checkout(begun, begun + 80, Told::Nothing);
+        let unheard = |begun| checkout(begun, begun + 80, Reply::Nothing);
         assert!(late_calls(&[unheard(300)], &lapses).is_empty());
         assert_eq!(late_calls(&[unheard(300), unheard(400)], &lapses).len(), 1);
         assert_eq!(late_calls(&[checkout(300, 375, HEARD)], &lapses).len(), 1);

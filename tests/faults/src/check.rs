@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::history::{Call, Operation, Says, Told};
+use super::history::{Call, Content, Operation, Reply};
 
 /// What an order turned out to be, once nothing moved any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,9 +57,9 @@ fn of_the_lines(operations: &[Operation], state: &FinalState) -> Vec<String> {
         if let Call::AddItem(order) = &operation.call {
             let (told, open) = added.entry(order).or_default();
             match operation.told {
-                Told::Answer { status: 200, .. } => *told += 1,
-                Told::Answer { status: 503, .. } | Told::Nothing => *open += 1,
-                Told::Answer { .. } => {}
+                Reply::Answer { status: 200, .. } => *told += 1,
+                Reply::Answer { status: 503, .. } | Reply::Nothing => *open += 1,
+                Reply::Answer { .. } => {}
             }
         }
     }
@@ -73,11 +73,11 @@ fn of_the_lines(operations: &[Operation], state: &FinalState) -> Vec<String> {
 
 /// No answer may show a fault of the program, or a number below zero.
 fn of_one_answer(operation: &Operation) -> Option<String> {
-    let Told::Answer { status, says } = &operation.told else {
+    let Reply::Answer { status, says } = &operation.told else {
         return None;
     };
     let allowed = matches!(status, 200..=499 | 503);
-    let below_zero = matches!(says, Says::Left(left) if *left < 0);
+    let below_zero = matches!(says, Content::Left(left) if *left < 0);
     (!allowed || below_zero).then(|| format!("an impossible answer: {operation:?}"))
 }
 
@@ -113,8 +113,8 @@ fn of_an_order(order: &str, operations: &[&Operation], last: &FinalOrder) -> Vec
 
 fn shows_paid(operation: &Operation) -> bool {
     match (&operation.call, &operation.told) {
-        (Call::Checkout(_), Told::Answer { status: 200, .. }) => true,
-        (Call::FindOrder(_), Told::Answer { says, .. }) => *says == Says::Paid(true),
+        (Call::Checkout(_), Reply::Answer { status: 200, .. }) => true,
+        (Call::FindOrder(_), Reply::Answer { says, .. }) => *says == Content::Paid(true),
         _ => false,
     }
 }
@@ -122,14 +122,14 @@ fn shows_paid(operation: &Operation) -> bool {
 fn shows_unpaid(operation: &Operation) -> bool {
     match (&operation.call, &operation.told) {
         (Call::Checkout(_), told) => is_refusal(told),
-        (Call::FindOrder(_), Told::Answer { says, .. }) => *says == Says::Paid(false),
+        (Call::FindOrder(_), Reply::Answer { says, .. }) => *says == Content::Paid(false),
         _ => false,
     }
 }
 
 /// 429 refuses to try; it says nothing of the order.
-fn is_refusal(told: &Told) -> bool {
-    matches!(told, Told::Answer { status: 400..=499, .. }) && !matches!(told, Told::Answer { status: 429, .. })
+fn is_refusal(told: &Reply) -> bool {
+    matches!(told, Reply::Answer { status: 400..=499, .. }) && !matches!(told, Reply::Answer { status: 429, .. })
 }
 
 /// Whether no call can have paid the order: some checkout was refused after which nothing was still on its way and
@@ -140,7 +140,7 @@ fn cannot_be_paid(operations: &[&Operation]) -> bool {
         .filter(|one| matches!(one.call, Call::Checkout(_)))
         .collect();
     // A call without an answer may arrive at any later time.
-    if checkouts.iter().any(|one| one.told == Told::Nothing) {
+    if checkouts.iter().any(|one| one.told == Reply::Nothing) {
         return false;
     }
     let refused = checkouts.iter().filter(|one| is_refusal(&one.told));
@@ -176,7 +176,7 @@ fn of_the_sums(state: &FinalState) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn at(begun: u64, ended: u64, call: Call, told: Told) -> Operation {
+    fn at(begun: u64, ended: u64, call: Call, told: Reply) -> Operation {
         let (begun, ended) = (Duration::from_millis(begun), Duration::from_millis(ended));
         Operation {
             client: 0,
@@ -190,21 +190,21 @@ mod tests {
     }
 
     fn checkout(begun: u64, ended: u64, status: u16) -> Operation {
-        let says = Says::Text(String::new());
-        at(begun, ended, Call::Checkout("o".into()), Told::Answer { status, says })
+        let says = Content::Text(String::new());
+        at(begun, ended, Call::Checkout("o".into()), Reply::Answer { status, says })
     }
 
     fn unheard(begun: u64, ended: u64) -> Operation {
-        at(begun, ended, Call::Checkout("o".into()), Told::Nothing)
+        at(begun, ended, Call::Checkout("o".into()), Reply::Nothing)
     }
 
     fn found(begun: u64, ended: u64, paid: bool) -> Operation {
-        let says = Says::Paid(paid);
+        let says = Content::Paid(paid);
         at(
             begun,
             ended,
             Call::FindOrder("o".into()),
-            Told::Answer { status: 200, says },
+            Reply::Answer { status: 200, says },
         )
     }
 
@@ -289,20 +289,20 @@ mod tests {
             &["every checkout of it was refused"],
         );
         are(&[checkout(0, 9, 500)], &state(false), &["an impossible answer"]);
-        let says = Says::Left(-1);
-        let read = at(0, 1, Call::FindItem("i".into()), Told::Answer { status: 200, says });
+        let says = Content::Left(-1);
+        let read = at(0, 1, Call::FindItem("i".into()), Reply::Answer { status: 200, says });
         are(&[read], &state(false), &["an impossible answer"]);
         are(&[checkout(0, 9, 200)], &FinalState::default(), &["was lost"]);
     }
 
     #[test]
     fn lines_that_were_lost_or_added_twice_are_violations() {
-        let says = || Says::Text(String::new());
-        let answered = |status| Told::Answer { status, says: says() };
+        let says = || Content::Text(String::new());
+        let answered = |status| Reply::Answer { status, says: says() };
         let add = |told| at(0, 9, Call::AddItem("o".into()), told);
         are(&[add(answered(200))], &state(false), &[]);
         are(&[add(answered(503))], &state(false), &[]);
-        are(&[add(answered(200)), add(Told::Nothing)], &state(false), &[]);
+        are(&[add(answered(200)), add(Reply::Nothing)], &state(false), &[]);
         are(&[add(answered(200)), add(answered(409))], &state(false), &[]);
         are(
             &[add(answered(200)), add(answered(200))],

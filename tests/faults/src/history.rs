@@ -29,13 +29,13 @@ pub(crate) enum Call {
 /// What the client was told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Told {
+pub(crate) enum Reply {
     /// An answer with this status, and what it says that a check can use.
     Answer {
         /// The HTTP status.
         status: u16,
         /// What it says.
-        says: Says,
+        says: Content,
     },
     /// No answer: the connection broke, or the client gave up. The call may still be on its way.
     Nothing,
@@ -44,7 +44,7 @@ pub(crate) enum Told {
 /// What an answer says, as far as a check can use it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Says {
+pub(crate) enum Content {
     /// Whether an order is paid.
     Paid(bool),
     /// How many pieces or how much credit there is.
@@ -69,7 +69,7 @@ pub(crate) struct Operation {
     /// What was asked for.
     pub(crate) call: Call,
     /// What the client was told.
-    pub(crate) told: Told,
+    pub(crate) told: Reply,
 }
 
 impl Operation {

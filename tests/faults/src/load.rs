@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng, seq::IndexedRandom};
 use reqwest::Method;
 
 use super::{
-    history::{Call, History, Operation, Says, Told},
+    history::{Call, Content, History, Operation, Reply},
     times::LONGER_THAN_ANY_CALL,
 };
 
@@ -156,7 +156,7 @@ impl Buyer {
         let begun = self.history.now();
         let answer = tokio::time::timeout(patience, self.replicas[replica].try_call(method, path)).await;
         let answer = answer.ok().and_then(Result::ok);
-        let told = answer.as_ref().map_or(Told::Nothing, |answer| Told::Answer {
+        let told = answer.as_ref().map_or(Reply::Nothing, |answer| Reply::Answer {
             status: answer.status,
             says: says(&call, answer),
         });
@@ -173,17 +173,17 @@ impl Buyer {
     }
 }
 
-fn says(call: &Call, answer: &Answer) -> Says {
+fn says(call: &Call, answer: &Answer) -> Content {
     let field = match call {
         Call::FindOrder(_) => "paid",
         Call::FindItem(_) => "stock",
         Call::FindUser(_) => "credit",
-        Call::CreateOrder | Call::AddItem(_) | Call::Checkout(_) => return Says::Text(answer.text.clone()),
+        Call::CreateOrder | Call::AddItem(_) | Call::Checkout(_) => return Content::Text(answer.text.clone()),
     };
     let body: serde_json::Value = serde_json::from_str(&answer.text).unwrap_or_default();
     match (body[field].as_bool(), body[field].as_i64()) {
-        (Some(paid), _) => Says::Paid(paid),
-        (_, Some(left)) => Says::Left(left),
-        _ => Says::Text(answer.text.clone()),
+        (Some(paid), _) => Content::Paid(paid),
+        (_, Some(left)) => Content::Left(left),
+        _ => Content::Text(answer.text.clone()),
     }
 }

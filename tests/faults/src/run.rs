@@ -79,7 +79,7 @@ pub(crate) async fn run(seed: u64, length: Duration, folder: &Path) -> Outcome {
     found.extend(overdue_sagas(&sagas, &lapses));
     found.extend(run.settled().await);
     if !found.is_empty() {
-        let known = Known {
+        let known = Evidence {
             schedule: &schedule,
             lapses: &lapses,
             operations: &operations,
@@ -232,14 +232,14 @@ async fn final_order(client: &Client, order: &str) -> Option<FinalOrder> {
 }
 
 /// All that is known of a schedule that broke a promise.
-struct Known<'a> {
+struct Evidence<'a> {
     schedule: &'a Schedule,
     lapses: &'a [Lapse],
     operations: &'a [Operation],
     found: &'a [String],
 }
 
-impl Known<'_> {
+impl Evidence<'_> {
     /// Writes it down.
     fn keep(&self, folder: &Path) {
         std::fs::create_dir_all(folder).expect("a folder for what is known");

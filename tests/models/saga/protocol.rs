@@ -124,7 +124,7 @@ pub(super) struct State {
     /// Ghost: whether that attempt was paid.
     pub(super) lost_paid: bool,
     /// Ghost: how the attempts ended, as the clients heard.
-    pub(super) told: [Told; ATTEMPTS],
+    pub(super) told: [Announcement; ATTEMPTS],
 }
 
 /// The order's record.
@@ -156,7 +156,7 @@ pub(super) enum Status {
 
 /// What was said of an attempt's end. Both at once would be a contradiction, and is what a property looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Told {
+pub(super) struct Announcement {
     pub(super) paid: bool,
     pub(super) rejected: bool,
 }
@@ -250,7 +250,7 @@ impl State {
         late: [false; ATTEMPTS],
         lost: 0,
         lost_paid: false,
-        told: [Told {
+        told: [Announcement {
             paid: false,
             rejected: false,
         }; ATTEMPTS],

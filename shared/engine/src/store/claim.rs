@@ -14,8 +14,11 @@ use tokio::time::Instant;
 use super::{Store, StoreError, reader::Reader};
 use crate::keys::Partitions;
 
-/// The key that tells which service made the store.
+/// The key that tells which service made the store, and in which form its records are.
 pub(crate) const CLAIM: &str = "holdfast";
+
+/// The form of what is stored. It grows if a program of before could not read it, so that no two forms meet in one store.
+const FORM: u32 = 2;
 
 /// The only way of Redis to deal with a full memory that loses nothing: it refuses to write.
 pub(super) const KEEPS_ALL: &str = "noeviction";
@@ -28,7 +31,10 @@ impl Store {
     /// [`StoreError::Foreign`] if somebody else made the store; [`StoreError::Evicts`]; [`StoreError::Unavailable`].
     pub async fn claim(&self, service: &str, partitions: &Partitions, patience: Duration) -> Result<(), StoreError> {
         const PAUSE: Duration = Duration::from_millis(100);
-        let wanted = format!("{service} with {} partitions", partitions.count());
+        let wanted = format!(
+            "{service} with {} partitions, records of form {FORM}",
+            partitions.count()
+        );
         let started = Instant::now();
         loop {
             match self.reader.ask(|client| claim(client, &wanted)).await {
@@ -77,6 +83,18 @@ pub(super) async fn info(reader: &Reader, slot: u16) -> Result<String, RedisErro
     reader
         .ask(|client| async move { client.custom(info, Vec::<String>::new()).await })
         .await
+}
+
+/// How many partitions the store of `service` has, by the words of its claim; `None` if it is somebody else's, or its
+/// records are of another form.
+#[must_use]
+pub fn claimed_partitions(claim: &str, service: &str) -> Option<u16> {
+    claim
+        .strip_prefix(service)?
+        .strip_prefix(" with ")?
+        .strip_suffix(&format!(" partitions, records of form {FORM}"))?
+        .parse()
+        .ok()
 }
 
 async fn claim(client: Client, wanted: &str) -> Result<Option<String>, RedisError> {

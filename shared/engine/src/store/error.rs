@@ -9,9 +9,9 @@ pub enum StoreError {
     /// The store does not answer.
     #[error("Redis does not answer: {0}")]
     Unavailable(String),
-    /// The store was made by another service, or with another number of partitions.
+    /// The store was made by another service, with another number of partitions, or by a build whose records have another form.
     #[error(
-        "this Redis holds the data of {found}, and this service is {wanted}; give each service a store of its own and keep PARTITIONS as it was at the first start"
+        "this Redis holds the data of {found}, and this service is {wanted}; give each service a store of its own, keep PARTITIONS as it was at the first start, and do not mix builds whose records have another form"
     )]
     Foreign {
         /// Who made the store.

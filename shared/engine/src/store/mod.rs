@@ -37,6 +37,7 @@ use fred::{
     util::redis_keyslot,
 };
 
+pub use self::claim::claimed_partitions;
 pub use self::error::{ReadError, StoreError, StoreFull};
 pub(crate) use self::lane::{ConnectError, LanePool, LaneServer, Redirect, time};
 pub use self::url::redacted;

@@ -78,7 +78,7 @@ impl From<EngineError> for Problem {
 }
 
 impl From<Problem> for poem::Error {
-    /// Carries the problem as data to the edge, which knows the path and writes the answer.
+    /// Carries the problem as data to the middleware, which knows the path and writes the answer.
     fn from(problem: Problem) -> Self {
         let status = StatusCode::from_u16(problem.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut error = Self::from_status(status);

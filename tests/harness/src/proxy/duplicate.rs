@@ -10,6 +10,8 @@ use tokio::{
 /// A duplicate arrives so much later.
 const LATER: Duration = Duration::from_millis(150);
 const BUFFER: usize = 64 * 1024;
+/// What a request to Redis begins with, and an HTTP request never.
+const RESP_ARRAY: u8 = b'*';
 
 /// Makes the same request once more on a connection of its own. Nobody hears the answer.
 pub(super) async fn again(server: SocketAddr, request: Vec<u8>) {
@@ -28,9 +30,12 @@ pub(super) async fn again(server: SocketAddr, request: Vec<u8>) {
 pub(super) struct Requests(Vec<u8>);
 
 impl Requests {
-    /// Takes more bytes, and gives the requests that are whole now.
+    /// Takes more bytes, and gives the requests that are whole now. Of what goes to Redis there are none.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         self.0.extend_from_slice(bytes);
+        if self.0.first() == Some(&RESP_ARRAY) {
+            self.0.clear();
+        }
         let mut whole = Vec::new();
         while let Some(length) = self.whole() {
             whole.push(self.0.drain(..length).collect());

@@ -125,7 +125,7 @@ impl Requesting {
     }
 
     /// The end of a direction whose request does not pass.
-    async fn keep_back(&self, fault: Fault, bytes: &[u8], client: OwnedReadHalf, server: OwnedWriteHalf) -> End {
+    async fn keep_back(&mut self, fault: Fault, bytes: &[u8], client: OwnedReadHalf, server: OwnedWriteHalf) -> End {
         if matches!(fault, Fault::DelayRequest | Fault::HoldRequest) {
             *lock(&self.armed.delayed) = Some(Delayed {
                 server,
@@ -134,14 +134,14 @@ impl Requesting {
             });
             self.armed.struck.add_permits(1);
             if fault == Fault::HoldRequest {
-                pending::<()>().await;
+                self.line.until_cut().await;
             }
             drop(client);
             return End::Unheard;
         }
         self.armed.struck.add_permits(1);
         if fault == Fault::StallRequest {
-            pending::<()>().await;
+            self.line.until_cut().await;
         }
         drop((client, server));
         End::Broken

@@ -15,16 +15,16 @@ const ANOTHERS: [u8; 4] = [203, 0, 113, 1];
 
 /// A name server of one name.
 #[derive(Clone, Default)]
-struct Said(Arc<Mutex<Vec<IpAddr>>>);
+struct NameServer(Arc<Mutex<Vec<IpAddr>>>);
 
-impl Said {
+impl NameServer {
     fn say(&self, addresses: &[[u8; 4]]) {
         let addresses = addresses.iter().map(|&address| address.into()).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 }
 
-impl Resolver for Said {
+impl Resolver for NameServer {
     async fn resolve(&self, _name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let said = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(said.into_iter().map(|address| SocketAddr::new(address, port)).collect())
@@ -69,7 +69,7 @@ fn what_is_neither_an_address_nor_a_name_with_a_port_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_names_addresses_the_one_that_is_ours_is_served_and_followed() {
-    let said = Said::default();
+    let said = NameServer::default();
     said.say(&[ANOTHERS, [127, 0, 0, 2]]);
     let bound = name(0)
         .bind(said.clone(), false, PATIENCE)
@@ -85,7 +85,7 @@ async fn of_a_names_addresses_the_one_that_is_ours_is_served_and_followed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_gets_another_address_is_served_there_and_no_longer_where_it_was() {
-    let said = Said::default();
+    let said = NameServer::default();
     said.say(&[[127, 0, 0, 2]]);
     // A port that is free at every address: the listener that is tried and dropped tells one.
     let port = Bound::bind(SocketAddr::from(([127, 0, 0, 3], 0)), false)
@@ -120,7 +120,7 @@ async fn a_name_that_gets_another_address_is_served_there_and_no_longer_where_it
 
 #[tokio::test]
 async fn a_name_that_stays_another_machines_is_refused_in_words() {
-    let said = Said::default();
+    let said = NameServer::default();
     said.say(&[ANOTHERS]);
     let refused = name(9000)
         .bind(said, true, LOOK_EVERY * 2)

@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 use web::AllowedOrigins;
 
-use super::{super::replicas::tests::Said, *};
+use super::{super::replicas::tests::NameServer, *};
 use crate::server::InternalRoutes;
 
 const PATH: &str = "/internal/double";
@@ -76,7 +76,7 @@ fn anywhere() -> SocketAddr {
     SocketAddr::new([127, 0, 0, 1].into(), 0)
 }
 
-fn calls_to(base: &str, said: &Said) -> Calls<Double> {
+fn calls_to(base: &str, said: &NameServer) -> Calls<Double> {
     let replicas = base.parse().expect("base URLs");
     let replicas = follow("stock", &replicas, said.clone(), Duration::from_millis(20));
     let participant = Participant {
@@ -88,7 +88,7 @@ fn calls_to(base: &str, said: &Said) -> Calls<Double> {
 }
 
 fn calls(address: SocketAddr) -> Calls<Double> {
-    calls_to(&format!("http://{address}"), &Said::default())
+    calls_to(&format!("http://{address}"), &NameServer::default())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,7 +185,7 @@ async fn a_base_urls_path_is_kept_and_its_name_is_the_host() {
         async move { Ok(request) }
     });
     let (address, _served) = serve(anywhere(), routes);
-    let said = Said::default();
+    let said = NameServer::default();
     said.say("stock.shop", &["127.0.0.1"], address.port());
     let calls = calls_to(&format!("http://stock.shop:{}/shop/a/", address.port()), &said);
     assert_eq!(calls.call(Double(11)).await, Ok(22));
@@ -210,7 +210,7 @@ async fn every_address_of_a_name_serves_and_they_come_and_go() {
     let (first, _first_served, first_count) = counting(anywhere());
     let second = SocketAddr::new([127, 0, 0, 2].into(), first.port());
     let (_, second_served, second_count) = counting(second);
-    let said = Said::default();
+    let said = NameServer::default();
     said.say("stock", &["127.0.0.1"], first.port());
     let calls = calls_to(&format!("http://stock:{}", first.port()), &said);
     let served_by = |count: &Arc<AtomicUsize>| count.swap(0, Ordering::Relaxed);

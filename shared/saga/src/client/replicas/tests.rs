@@ -10,12 +10,12 @@ use super::*;
 
 /// A name server that says what the test says.
 #[derive(Clone, Default)]
-pub(in crate::client) struct Said {
+pub(in crate::client) struct NameServer {
     addresses: Arc<Mutex<HashMap<String, Vec<SocketAddr>>>>,
     looks: Arc<AtomicUsize>,
 }
 
-impl Said {
+impl NameServer {
     pub(in crate::client) fn say(&self, name: &str, addresses: &[&str], port: u16) {
         let addresses = addresses
             .iter()
@@ -38,7 +38,7 @@ impl Said {
     }
 }
 
-impl Resolver for Said {
+impl Resolver for NameServer {
     async fn resolve(&self, name: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
         self.looks.fetch_add(1, Ordering::SeqCst);
         let said = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +65,7 @@ fn told(names: &Names) -> Vec<String> {
 
 #[tokio::test]
 async fn a_name_stands_for_all_its_addresses_and_keeps_them_while_it_is_not_found() {
-    let said = Said::default();
+    let said = NameServer::default();
     let mut names = Names::new(&replicas("http://stock:9000,http://127.0.0.9:1/"));
     names.look(&said).await;
     assert!(!names.are_found() && !names.are_fixed());
@@ -95,7 +95,7 @@ async fn a_name_stands_for_all_its_addresses_and_keeps_them_while_it_is_not_foun
 
 #[tokio::test]
 async fn an_order_that_a_name_server_changes_is_no_change() {
-    let said = Said::default();
+    let said = NameServer::default();
     let mut names = Names::new(&replicas("http://stock:9000"));
     let (found, mut receiver) = watch::channel([].into());
     for addresses in [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"]] {
