@@ -15,7 +15,7 @@
 //! sagas are kept for longer than an audit may take. Accounts likewise. There is thus one cut for each item and user.
 //!
 //! Holds are read before the index, and the index before the orders. What an order says is thus at least
-//! as late as what its holds say; an order is paid for good, and begun before anything is held. Where an
+//! as late as what its holds say; an order is paid for good, and begun before anything is held. If an
 //! answer may have changed in between, it is asked for again, and only what is still off is reported.
 
 mod finding;

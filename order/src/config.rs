@@ -34,7 +34,7 @@ pub struct SagaConfig {
     /// How often unfinished sagas are looked for.
     #[arg(long, env = "RECOVERY_INTERVAL_MS", default_value_t = SagaConfig::DEFAULT.recovery_interval_ms, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub recovery_interval_ms: u64,
-    /// How long words count and records stay.
+    /// The terms that requests and records keep to.
     #[command(flatten)]
     pub terms: Terms,
 }

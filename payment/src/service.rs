@@ -41,7 +41,7 @@ impl Payment {
         }
     }
 
-    /// How long words count and records stay.
+    /// The terms that requests and records keep to.
     pub(crate) fn terms(&self) -> Terms {
         self.terms
     }
@@ -105,7 +105,7 @@ impl Payment {
         Ok(bulk::in_chunks(&self.engine, &self.partitions, count, init).await)
     }
 
-    /// Takes a saga's total from a user's credit, at most once. Where the queue is full it waits for room until `until`.
+    /// Takes a saga's total from a user's credit, at most once. If the queue is full, it waits for room until `until`.
     ///
     /// # Errors
     /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::drive_validity`].
@@ -133,7 +133,7 @@ impl Payment {
         Ok(refused(denial.reason))
     }
 
-    /// Gives back what a saga took, and refuses it for good. Where the queue is full it waits for room until `until`.
+    /// Gives back what a saga took, and refuses it for good. If the queue is full, it waits for room until `until`.
     ///
     /// # Errors
     /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::drive_validity`].

@@ -55,7 +55,7 @@ impl Stock {
         }
     }
 
-    /// How long words count and records stay.
+    /// The terms that requests and records keep to.
     pub(crate) fn terms(&self) -> Terms {
         self.terms
     }
@@ -126,7 +126,7 @@ impl Stock {
     /// Reserves all lines of a saga, or none.
     ///
     /// The partitions commit on their own. If one refuses, the others are released before the answer, so
-    /// a refusal means that nothing is held. Where a queue is full it waits for room until `until`.
+    /// a refusal means that nothing is held. If a queue is full, it waits for room until `until`.
     ///
     /// # Errors
     /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::drive_validity`].
@@ -168,7 +168,7 @@ impl Stock {
         Ok(refused(item_id.clone(), reason))
     }
 
-    /// Releases all items of a saga and refuses it for good. Where a queue is full it waits for room until `until`.
+    /// Releases all items of a saga and refuses it for good. If a queue is full, it waits for room until `until`.
     ///
     /// # Errors
     /// [`EngineError::Expired`] if the driver took the saga too long ago; see [`Terms::drive_validity`].

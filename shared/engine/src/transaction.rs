@@ -229,7 +229,7 @@ fn answered(replies: Vec<Reply>) -> Result<Vec<Reply>, LoadError> {
 
 /// What the answers to a transaction's rest say, of which EXEC's own is the last.
 fn outcome(replies: Vec<Reply>) -> Commit {
-    // Where a command was not even queued, EXEC says no more than that.
+    // If a command was not even queued, EXEC says no more than that.
     let first_error = replies.iter().find_map(error).map(ToString::to_string);
     let unclear = |cause| Commit::Lost { cause, answered: true };
     match (replies.into_iter().next_back(), first_error) {
