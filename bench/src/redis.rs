@@ -1,6 +1,7 @@
 //! What a redis-server says about itself.
 
 use anyhow::Context;
+use engine::store::info_field;
 use harness::RedisAddress;
 
 /// Deletes the holds of finished sagas, and the index that remembers to delete them.
@@ -35,8 +36,8 @@ impl Counters {
     pub(crate) async fn read(redis: &RedisAddress) -> anyhow::Result<Self> {
         let info = redis.run(&["INFO"]).await;
         let field = |name: &str| -> anyhow::Result<u64> {
-            let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            Ok(value.with_context(|| format!("no {name} in INFO"))?.trim().parse()?)
+            let value = info_field(&info, name).with_context(|| format!("no {name} in INFO"))?;
+            Ok(value.parse()?)
         };
         Ok(Self {
             commands: field("total_commands_processed")?,

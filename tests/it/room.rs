@@ -2,6 +2,7 @@
 
 use std::{process::Command as Program, time::Duration};
 
+use engine::store::info_field;
 use harness::{
     Answer, Audit, Client, Deployment, Process, RedisServer, Service, Setup, binary, eventually, let_an_hour_pass,
 };
@@ -25,8 +26,8 @@ async fn fill(redis: &RedisServer) {
 async fn used(redis: &RedisServer) -> f64 {
     let info = redis.run(&["INFO", "memory"]).await;
     let number = |name: &str| -> f64 {
-        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.and_then(|text| text.trim().parse().ok()).expect("a number")
+        let value = info_field(&info, name).and_then(|value| value.parse().ok());
+        value.expect("a number")
     };
     (number("used_memory") - number("mem_not_counted_for_evict")) / number("maxmemory")
 }

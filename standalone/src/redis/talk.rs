@@ -2,6 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
+use engine::store::info_field;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -55,13 +56,8 @@ pub(super) async fn ask(socket: &Path, command: &str) -> Option<String> {
 }
 
 fn progress(info: &str) -> Option<String> {
-    let field = |name: &str| {
-        info.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            .map(str::trim)
-    };
-    let percent = field("loading_loaded_perc")?;
-    let seconds = field("loading_eta_seconds")?;
+    let percent = info_field(info, "loading_loaded_perc")?;
+    let seconds = info_field(info, "loading_eta_seconds")?;
     Some(format!("{percent} % so far, about {seconds} s more"))
 }
 

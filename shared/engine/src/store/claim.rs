@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 use fred::{
-    clients::Client,
-    error::Error as RedisError,
-    interfaces::{ClientLike, KeysInterface},
-    types::{ClusterHash, CustomCommand, SetOptions},
-    util::redis_keyslot,
+    clients::Client, error::Error as RedisError, interfaces::KeysInterface, types::SetOptions, util::redis_keyslot,
 };
 use tokio::time::Instant;
 
-use super::{Store, StoreError, reader::Reader};
+use super::{
+    Store, StoreError,
+    info::{info, info_field},
+};
 use crate::keys::Partitions;
 
 /// The key that tells which service made the store, and in which form its records are.
 pub(crate) const CLAIM: &str = "holdfast";
 
-/// The form of what is stored. It grows if a program of before could not read it, so that no two forms meet in one store.
-const FORM: u32 = 2;
+/// The form of what is stored, as the claim ends. Its number grows if a program of before could not read it, so that no two
+/// forms meet in one store.
+const FORM: &str = " partitions, records of form 2";
 
 /// The only way of Redis to deal with a full memory that loses nothing: it refuses to write.
 pub(super) const KEEPS_ALL: &str = "noeviction";
@@ -31,10 +31,7 @@ impl Store {
     /// [`StoreError::Foreign`] if somebody else made the store; [`StoreError::Evicts`]; [`StoreError::Unavailable`].
     pub async fn claim(&self, service: &str, partitions: &Partitions, patience: Duration) -> Result<(), StoreError> {
         const PAUSE: Duration = Duration::from_millis(100);
-        let wanted = format!(
-            "{service} with {} partitions, records of form {FORM}",
-            partitions.count()
-        );
+        let wanted = format!("{service} with {}{FORM}", partitions.count());
         let started = Instant::now();
         loop {
             match self.reader.ask(|client| claim(client, &wanted)).await {
@@ -55,7 +52,7 @@ impl Store {
         for slot in self.slots(partitions) {
             // Not CONFIG GET, which managed services forbid.
             let told = info(&self.reader, slot).await;
-            match told.as_deref().map(|told| field(told, "maxmemory_policy")) {
+            match told.as_deref().map(|told| info_field(told, "maxmemory_policy")) {
                 Ok(Some(KEEPS_ALL)) => {}
                 Ok(Some(policy)) => return Err(StoreError::Evicts { policy: policy.into() }),
                 Ok(None) => tracing::warn!("Redis does not tell its maxmemory-policy; it must be {KEEPS_ALL}"),
@@ -77,14 +74,6 @@ impl Store {
     }
 }
 
-/// What the server of a slot says about itself.
-pub(super) async fn info(reader: &Reader, slot: u16) -> Result<String, RedisError> {
-    let info = CustomCommand::new_static("INFO", ClusterHash::Custom(slot), false);
-    reader
-        .ask(|client| async move { client.custom(info, Vec::<String>::new()).await })
-        .await
-}
-
 /// How many partitions the store of `service` has, by the words of its claim; `None` if it is somebody else's, or its
 /// records are of another form.
 #[must_use]
@@ -92,7 +81,7 @@ pub fn claimed_partitions(claim: &str, service: &str) -> Option<u16> {
     claim
         .strip_prefix(service)?
         .strip_prefix(" with ")?
-        .strip_suffix(&format!(" partitions, records of form {FORM}"))?
+        .strip_suffix(FORM)?
         .parse()
         .ok()
 }
@@ -101,24 +90,4 @@ async fn claim(client: Client, wanted: &str) -> Result<Option<String>, RedisErro
     // NX with GET would be one command, but Redis 6 refuses the pair.
     let _: Option<String> = client.set(CLAIM, wanted, None, Some(SetOptions::NX), false).await?;
     client.get(CLAIM).await
-}
-
-/// A field of what INFO tells.
-pub(super) fn field<'a>(told: &'a str, name: &str) -> Option<&'a str> {
-    told.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .map(str::trim)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_is_found_by_its_whole_name() {
-        let told = "# Memory\r\nused_memory:1024\r\nmaxmemory:2048\r\nmaxmemory_policy:allkeys-lru\r\n";
-        assert_eq!(field(told, "maxmemory"), Some("2048"));
-        assert_eq!(field(told, "maxmemory_policy"), Some("allkeys-lru"));
-        assert_eq!(field(told, "used"), None);
-    }
 }

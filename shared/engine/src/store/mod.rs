@@ -9,6 +9,7 @@
 mod claim;
 pub(crate) mod connection;
 mod error;
+mod info;
 mod lane;
 pub(crate) mod reader;
 pub mod scan;
@@ -39,6 +40,7 @@ use fred::{
 
 pub use self::claim::claimed_partitions;
 pub use self::error::{ReadError, StoreError, StoreFull};
+pub use self::info::info_field;
 pub(crate) use self::lane::{ConnectError, LanePool, LaneServer, Redirect, time};
 pub use self::url::redacted;
 use self::{

@@ -16,7 +16,8 @@ use metrics::{Gauge, gauge};
 
 use super::{
     Store, StoreFull,
-    claim::{KEEPS_ALL, field, info},
+    claim::KEEPS_ALL,
+    info::{info, info_field},
     reader::Reader,
 };
 use crate::keys::Partitions;
@@ -90,10 +91,10 @@ impl Watch {
             };
             fullest = fullest.max(used_ratio(&told));
             // Several slots may be on one server.
-            let run_id = field(&told, "run_id").unwrap_or_default();
+            let run_id = info_field(&told, "run_id").unwrap_or_default();
             let used_bytes = number(&told, "used_memory").unwrap_or_default();
             servers.insert(run_id.to_owned(), (records(&told), used_bytes));
-            let policy = field(&told, "maxmemory_policy").unwrap_or(KEEPS_ALL);
+            let policy = info_field(&told, "maxmemory_policy").unwrap_or(KEEPS_ALL);
             if policy != KEEPS_ALL && !self.evicts {
                 tracing::error!(
                     store = self.service,
@@ -135,12 +136,12 @@ fn used_ratio(told: &str) -> f64 {
 
 /// How many keys a server holds.
 fn records(told: &str) -> f64 {
-    let keyspace = field(told, "db0").and_then(|keyspace| keyspace.strip_prefix("keys=")?.split(',').next());
+    let keyspace = info_field(told, "db0").and_then(|keyspace| keyspace.strip_prefix("keys=")?.split(',').next());
     keyspace.and_then(|count| count.parse().ok()).unwrap_or_default()
 }
 
 fn number(told: &str, name: &str) -> Option<f64> {
-    field(told, name)?.parse().ok()
+    info_field(told, name)?.parse().ok()
 }
 
 #[cfg(test)]
