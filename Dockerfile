@@ -35,11 +35,7 @@ ENV CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_DEBUG=none CARGO_PROFILE_RELEASE_S
 # The dependencies in a layer of their own, which stays until a manifest changes.
 COPY --from=planner /holdfast/recipe.json .
 RUN cargo chef cook --release --locked --package audit --package order --package payment --package stock
-COPY audit/ audit/
-COPY order/ order/
-COPY payment/ payment/
-COPY shared/ shared/
-COPY stock/ stock/
+COPY . .
 RUN cargo build --release --locked --package audit --package order --package payment --package stock && \
     cd target/release && install -t /usr/local/holdfast -D holdfast order payment stock
 
