@@ -5,5 +5,7 @@ mod add_funds;
 mod create;
 mod init;
 mod pay;
+#[cfg(test)]
+mod properties;
 
 pub(crate) use self::{add_funds::AddFunds, create::Create, init::Init, pay::Pay};

@@ -4,6 +4,8 @@
 mod add;
 mod create;
 mod init;
+#[cfg(test)]
+mod properties;
 mod subtract;
 
 pub(crate) use self::{add::Add, create::Create, init::Init, subtract::Subtract};
