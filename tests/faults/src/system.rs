@@ -11,7 +11,7 @@ use std::{
 };
 
 use domain::ServiceName;
-use harness::{Audit, Client, Clock, FaultProxy, RedisServer, Service, let_an_hour_pass};
+use harness::{Audit, Client, Clock, FaultProxy, RedisServer, Service, eventually, let_an_hour_pass};
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::timeout,
@@ -75,6 +75,9 @@ impl System {
             found: std::sync::Mutex::default(),
         };
         system.ready().await;
+        for replica in system.parts.values().flat_map(|servers| &servers.replicas) {
+            replica.follows_its_clock().await;
+        }
         system
     }
 
@@ -219,6 +222,18 @@ impl Replica {
             clock,
             clock_offset: AtomicI64::new(0),
         }
+    }
+
+    /// Waits until the service has followed its clock once. One that was built without `clock-faults` never does, and
+    /// all faults of clocks would be none.
+    async fn follows_its_clock(&self) {
+        self.move_clock(1);
+        eventually("a service that follows its clock's file", async || {
+            let log = self.service.lock().await.process.log();
+            log.contains("clock was set off").then_some(())
+        })
+        .await;
+        self.move_clock(-1);
     }
 
     /// Moves the clock by so many milliseconds from where it is.
