@@ -33,8 +33,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ::ledger::Terms;
 use anyhow::ensure;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::TypedValueParser};
+use domain::Millis;
 
 use self::{
     finding::Findings,
@@ -58,8 +60,8 @@ struct Options {
 enum Command {
     /// Prove that nothing is oversold and nobody is charged twice, or name every record that is off.
     ///
-    /// Reads only, and needs no pause. Ends with 0 where all is consistent, with 1 where something is off, and
-    /// with 2 where it cannot tell.
+    /// Reads only, and needs no pause. Ends with 0 if all is consistent, with 1 if something is off, and
+    /// with 2 if it cannot tell.
     Audit(AuditOptions),
 }
 
@@ -74,8 +76,8 @@ struct AuditOptions {
     #[arg(long, default_value_t = 120)]
     overdue_after: u64,
     /// How long what a finished saga leaves is kept, in milliseconds, as the services are told.
-    #[arg(long, env = "FINISHED_KEPT_MS", default_value_t = 3_600_000, value_parser = clap::value_parser!(u64).range(1_000..=86_400_000))]
-    finished_kept_ms: u64,
+    #[arg(long = "finished-retention-ms", value_name = "MILLIS", env = "FINISHED_RETENTION_MS", default_value_t = Terms::DEFAULT.finished_retention, value_parser = clap::value_parser!(u64).range(1_000..=86_400_000).map(Millis::new))]
+    finished_retention: Millis,
     /// Where the rows are spilled that memory should not hold. About 150 bytes a record.
     #[arg(long)]
     spill: Option<PathBuf>,
@@ -109,7 +111,7 @@ async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
     sweep_orders(&sources.order, &mut rows.orders, &mut findings).await?;
     let patience = Patience {
         overdue_after: Duration::from_secs(options.overdue_after),
-        kept: Duration::from_millis(options.finished_kept_ms),
+        kept: options.finished_retention.duration(),
     };
     // What was settled before it must be gone, and what is settled during it must stay.
     let most_time = patience.kept * 3 / 4;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
-use clap::Args;
+use clap::{Args, builder::TypedValueParser};
+use domain::Millis;
 use engine::{
     keys::Partitions,
     store::{Store, StoreConfig, claimed_partitions, redacted, scan::Scanner},
@@ -43,8 +44,8 @@ pub(crate) struct Addresses {
     #[arg(long, env = "REDIS_PASSWORD_FILE")]
     redis_password_file: Option<PathBuf>,
     /// How long one Redis command may take, in milliseconds.
-    #[arg(long, env = "REDIS_TIMEOUT_MS", default_value_t = 10_000)]
-    redis_timeout_ms: u64,
+    #[arg(long = "redis-timeout-ms", value_name = "MILLIS", env = "REDIS_TIMEOUT_MS", default_value_t = Millis::new(10_000), value_parser = clap::value_parser!(u64).map(Millis::new))]
+    redis_timeout: Millis,
 }
 
 impl Addresses {
@@ -100,7 +101,7 @@ impl Source {
         let store = Store::open(&StoreConfig {
             redis_url: url.to_owned(),
             redis_password_file: addresses.redis_password_file.clone(),
-            redis_timeout_ms: addresses.redis_timeout_ms,
+            redis_timeout: addresses.redis_timeout,
             ..StoreConfig::at("")
         })?;
         ensure!(

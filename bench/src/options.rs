@@ -69,8 +69,8 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Whole purchases at a fixed rate for a long time, and whether anything keeps growing meanwhile.
     ///
-    /// Samples the memory of standalone and of each of its redis-servers, tells the first five minutes and what came
-    /// after them apart, and ends with 1 where a process grew by more than its bound, or if the audit finds
+    /// Samples the memory of standalone and of each of its redis-servers, separates the first five minutes from what came
+    /// after them, and ends with 1 if a process grew by more than its bound, or if the audit finds
     /// something.
     Soak(SoakOptions),
 }

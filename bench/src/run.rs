@@ -57,7 +57,7 @@ pub(crate) struct Run {
     /// What it cost, if the system is this program's own.
     pub(crate) costs: Option<Costs>,
     /// By how many bytes each service's Redis has grown for each checkout when, after the grace time, the holds are
-    /// forgotten; where that was measured.
+    /// forgotten; none if that was not measured.
     pub(crate) stored_bytes_after_grace: Option<BTreeMap<&'static str, f64>>,
     /// What the auditor found, if the system is this program's own.
     pub(crate) audit: Option<Audit>,

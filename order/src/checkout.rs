@@ -51,7 +51,7 @@ const FOLLOW: Backoff = Backoff {
 impl Orders {
     /// Checks an order out, or waits for the checkout that is under way.
     pub(crate) async fn checkout(&self, order_id: &OrderId) -> Result<Checkout, EngineError> {
-        let deadline = Instant::now() + self.config.client_patience();
+        let deadline = Instant::now() + self.config.client_patience.duration();
         let checkout = match self.drivers.admit() {
             Some(place) => self.check_out(place, order_id, deadline).await?,
             None => Err(Refusal::Busy),

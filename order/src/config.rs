@@ -1,8 +1,7 @@
 //! Order's own settings: the saga's times.
 
-use std::time::Duration;
-
-use clap::Args;
+use clap::{Args, builder::TypedValueParser};
+use domain::Millis;
 use ledger::{BadTerms, Terms};
 
 use crate::lease::Leases;
@@ -10,30 +9,30 @@ use crate::lease::Leases;
 /// The longest deadline. [`Terms::check_for`] says what it asks of the terms.
 const MAX_DEADLINE_MS: u64 = 30 * 60 * 1_000;
 
-/// How long the saga's parts may take, in milliseconds, and how many there may be.
+/// How long the saga's parts may take, and how many there may be.
 ///
 /// Within their bounds, none of them decides whether a saga is correct, only when somebody tries again.
 #[derive(Debug, Clone, Args)]
 pub struct SagaConfig {
     /// How long a saga's first driver is left alone before another one takes the saga over. Each later one has twice as
     /// long, up to half a minute or four times this.
-    #[arg(long, env = "SAGA_LEASE_MS", default_value_t = SagaConfig::DEFAULT.lease_ms, value_parser = clap::value_parser!(u64).range(100..=600_000))]
-    pub lease_ms: u64,
+    #[arg(long = "lease-ms", value_name = "MILLIS", env = "SAGA_LEASE_MS", default_value_t = SagaConfig::DEFAULT.lease, value_parser = clap::value_parser!(u64).range(100..=600_000).map(Millis::new))]
+    pub lease: Millis,
     /// How old a saga may become before it is given up.
-    #[arg(long, env = "SAGA_DEADLINE_MS", default_value_t = SagaConfig::DEFAULT.deadline_ms, value_parser = clap::value_parser!(u64).range(100..=MAX_DEADLINE_MS))]
-    pub deadline_ms: u64,
+    #[arg(long = "deadline-ms", value_name = "MILLIS", env = "SAGA_DEADLINE_MS", default_value_t = SagaConfig::DEFAULT.deadline, value_parser = clap::value_parser!(u64).range(100..=MAX_DEADLINE_MS).map(Millis::new))]
+    pub deadline: Millis,
     /// How long one request to a participant may take.
-    #[arg(long, env = "CALL_TIMEOUT_MS", default_value_t = SagaConfig::DEFAULT.call_timeout_ms, value_parser = clap::value_parser!(u64).range(10..=60_000))]
-    pub call_timeout_ms: u64,
+    #[arg(long = "call-timeout-ms", value_name = "MILLIS", env = "CALL_TIMEOUT_MS", default_value_t = SagaConfig::DEFAULT.call_timeout, value_parser = clap::value_parser!(u64).range(10..=60_000).map(Millis::new))]
+    pub call_timeout: Millis,
     /// How long a client waits for a saga to be decided before it hears that it is not.
-    #[arg(long, env = "CLIENT_PATIENCE_MS", default_value_t = SagaConfig::DEFAULT.client_patience_ms, value_parser = clap::value_parser!(u64).range(10..=600_000))]
-    pub client_patience_ms: u64,
+    #[arg(long = "client-patience-ms", value_name = "MILLIS", env = "CLIENT_PATIENCE_MS", default_value_t = SagaConfig::DEFAULT.client_patience, value_parser = clap::value_parser!(u64).range(10..=600_000).map(Millis::new))]
+    pub client_patience: Millis,
     /// How many checkouts may be under way for clients at once, fewer than `MAX_CALLS`. One more is refused at once.
     #[arg(long, env = "MAX_CHECKOUTS", default_value_t = SagaConfig::DEFAULT.max_checkouts, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_checkouts: u32,
     /// How often unfinished sagas are looked for.
-    #[arg(long, env = "RECOVERY_INTERVAL_MS", default_value_t = SagaConfig::DEFAULT.recovery_interval_ms, value_parser = clap::value_parser!(u64).range(10..=60_000))]
-    pub recovery_interval_ms: u64,
+    #[arg(long = "recovery-interval-ms", value_name = "MILLIS", env = "RECOVERY_INTERVAL_MS", default_value_t = SagaConfig::DEFAULT.recovery_interval, value_parser = clap::value_parser!(u64).range(10..=60_000).map(Millis::new))]
+    pub recovery_interval: Millis,
     /// The terms that requests and records keep to.
     #[command(flatten)]
     pub terms: Terms,
@@ -41,12 +40,12 @@ pub struct SagaConfig {
 
 impl SagaConfig {
     const DEFAULT: Self = Self {
-        lease_ms: 5_000,
-        deadline_ms: 30_000,
-        call_timeout_ms: 2_000,
-        client_patience_ms: 8_000,
+        lease: Millis::new(5_000),
+        deadline: Millis::new(30_000),
+        call_timeout: Millis::new(2_000),
+        client_patience: Millis::new(8_000),
         max_checkouts: 1_024,
-        recovery_interval_ms: 500,
+        recovery_interval: Millis::new(500),
         terms: Terms::DEFAULT,
     };
 }
@@ -77,20 +76,20 @@ pub enum BadSagaTimes {
         "CALL_TIMEOUT_MS ({call} ms) is longer than SAGA_LEASE_MS ({lease} ms): a driver has to be left alone for at least one call"
     )]
     Call {
-        /// How long a call may take, in milliseconds.
-        call: u64,
-        /// How long a driver is left alone, in milliseconds.
-        lease: u64,
+        /// How long a call may take.
+        call: Millis,
+        /// How long a driver is left alone.
+        lease: Millis,
     },
     /// A saga whose driver has died would be given up before anybody could take it over.
     #[error(
         "SAGA_LEASE_MS ({lease} ms) is not shorter than SAGA_DEADLINE_MS ({deadline} ms): a saga has to be taken over before it is given up"
     )]
     Lease {
-        /// How long a driver is left alone, in milliseconds.
-        lease: u64,
-        /// How old a saga may become, in milliseconds.
-        deadline: u64,
+        /// How long a driver is left alone.
+        lease: Millis,
+        /// How old a saga may become.
+        deadline: Millis,
     },
     /// Words would count too long, or records stay too short.
     #[error(transparent)]
@@ -103,14 +102,14 @@ impl SagaConfig {
     /// # Errors
     /// The rule that is broken.
     pub fn check(&self) -> Result<(), BadSagaTimes> {
-        let (call, lease, deadline) = (self.call_timeout_ms, self.lease_ms, self.deadline_ms);
+        let (call, lease, deadline) = (self.call_timeout, self.lease, self.deadline);
         if call > lease {
             return Err(BadSagaTimes::Call { call, lease });
         }
         if lease >= deadline {
             return Err(BadSagaTimes::Lease { lease, deadline });
         }
-        Ok(self.terms.check_for(self.deadline(), self.leases().first())?)
+        Ok(self.terms.check_for(self.deadline, self.lease)?)
     }
 
     /// Whether its checkouts leave room for other calls, of which so many are served at once.
@@ -128,31 +127,7 @@ impl SagaConfig {
     /// How long each driver is left alone.
     #[must_use]
     pub fn leases(&self) -> Leases {
-        Leases::new(Duration::from_millis(self.lease_ms), self.terms.honoured())
-    }
-
-    /// How old a saga may become.
-    #[must_use]
-    pub fn deadline(&self) -> Duration {
-        Duration::from_millis(self.deadline_ms)
-    }
-
-    /// How long one request to a participant may take.
-    #[must_use]
-    pub fn call_timeout(&self) -> Duration {
-        Duration::from_millis(self.call_timeout_ms)
-    }
-
-    /// How long a client waits.
-    #[must_use]
-    pub fn client_patience(&self) -> Duration {
-        Duration::from_millis(self.client_patience_ms)
-    }
-
-    /// How often unfinished sagas are looked for.
-    #[must_use]
-    pub fn recovery_interval(&self) -> Duration {
-        Duration::from_millis(self.recovery_interval_ms)
+        Leases::new(self.lease.duration(), self.terms.drive_max_age.duration())
     }
 }
 
@@ -162,10 +137,10 @@ mod tests {
 
     #[test]
     fn times_that_make_no_sense_together_are_refused_with_the_rule() {
-        let times = |call_timeout_ms, lease_ms, deadline_ms| SagaConfig {
-            lease_ms,
-            deadline_ms,
-            call_timeout_ms,
+        let times = |call_timeout, lease, deadline| SagaConfig {
+            lease: Millis::new(lease),
+            deadline: Millis::new(deadline),
+            call_timeout: Millis::new(call_timeout),
             ..SagaConfig::default()
         };
         assert_eq!(SagaConfig::default().check(), Ok(()));

@@ -8,8 +8,8 @@ const GROWN: Duration = Duration::from_secs(30);
 /// How many first leases a lease grows to at least. The first one is as long as a call may take, and a drive makes
 /// three calls, one after the other, and changes the order's record.
 const GROWN_LEASES: u32 = 4;
-/// No lease grows beyond this part of the time for which a driver is honoured.
-const OF_HONOURED: u32 = 3;
+/// No lease grows beyond this part of the time for which a driver is accepted.
+const OF_MAX_AGE: u32 = 3;
 
 /// The leases of a saga's drivers: each is twice as long as the one before, up to a bound.
 ///
@@ -19,15 +19,15 @@ const OF_HONOURED: u32 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leases {
     first: Duration,
-    /// How long a driver is honoured.
-    honoured: Duration,
+    /// How long after it took the saga a driver is accepted.
+    max_age: Duration,
 }
 
 impl Leases {
-    /// Leases that begin with this one, of drivers that are honoured for so long.
+    /// Leases that begin with this one, of drivers that are accepted for so long.
     #[must_use]
-    pub const fn new(first: Duration, honoured: Duration) -> Self {
-        Self { first, honoured }
+    pub const fn new(first: Duration, max_age: Duration) -> Self {
+        Self { first, max_age }
     }
 
     /// The lease of a saga's first driver, the shortest.
@@ -40,7 +40,7 @@ impl Leases {
     #[must_use]
     pub fn lease(self, epoch: u32) -> Duration {
         let grown = GROWN.max(self.first.saturating_mul(GROWN_LEASES));
-        let longest = grown.min(self.honoured / OF_HONOURED).max(self.first);
+        let longest = grown.min(self.max_age / OF_MAX_AGE).max(self.first);
         self.first.saturating_mul(2_u32.saturating_pow(epoch)).min(longest)
     }
 }
@@ -49,12 +49,12 @@ impl Leases {
 mod tests {
     use super::*;
 
-    const HONOURED: Duration = Duration::from_secs(15 * 60);
+    const MAX_AGE: Duration = Duration::from_secs(15 * 60);
 
     #[test]
-    fn a_lease_doubles_up_to_a_bound_far_below_the_time_that_a_driver_is_honoured() {
+    fn a_lease_doubles_up_to_a_bound_far_below_the_time_that_a_driver_is_accepted() {
         let seconds = |leases: Leases| [0, 1, 2, 3, 4, 9, u32::MAX].map(|epoch| leases.lease(epoch).as_millis());
-        let of_millis = |millis| seconds(Leases::new(Duration::from_millis(millis), HONOURED));
+        let of_millis = |millis| seconds(Leases::new(Duration::from_millis(millis), MAX_AGE));
         assert_eq!(of_millis(100), [100, 200, 400, 800, 1_600, 30_000, 30_000]);
         assert_eq!(
             of_millis(5_000),
@@ -75,9 +75,9 @@ mod tests {
     #[test]
     fn a_lease_outlasts_a_drive_whose_calls_each_take_as_long_as_they_may() {
         for call in [10, 100, 2_000, 10_000, 60_000].map(Duration::from_millis) {
-            let leases = Leases::new(call.max(Duration::from_millis(100)), HONOURED);
+            let leases = Leases::new(call.max(Duration::from_millis(100)), MAX_AGE);
             assert!(
-                leases.lease(10) > call * 3 && leases.lease(10) * 2 < HONOURED,
+                leases.lease(10) > call * 3 && leases.lease(10) * 2 < MAX_AGE,
                 "{call:?}"
             );
         }

@@ -70,7 +70,7 @@ impl Service for Orders {
     }
 
     fn start(resources: Resources, settings: &Settings) -> anyhow::Result<Self> {
-        let (timeout, terms) = (settings.saga.call_timeout(), settings.saga.terms);
+        let (timeout, terms) = (settings.saga.call_timeout.duration(), settings.saga.terms);
         let participants = Participants {
             stock: Arc::new(HttpStock::new(&settings.stock_urls, timeout, terms)?),
             payment: Arc::new(HttpPayment::new(&settings.payment_urls, timeout, terms)?),

@@ -143,8 +143,8 @@ impl Driver {
         }
     }
 
-    /// Changes the order's record by a command that may be repeated: where it is in force already, though nobody heard
-    /// so, the record tells.
+    /// Changes the order's record by a command that may be repeated: if an earlier try is in force although its answer was
+    /// lost, the record shows it.
     async fn change<C: Command>(&self, deadline: Instant, command: impl Fn() -> C) -> Result<C::Outcome, EngineError> {
         let passes = |error: &EngineError| match error {
             EngineError::Overloaded

@@ -87,7 +87,7 @@ impl Orders {
     /// The order, if there is one.
     pub(crate) async fn find(&self, order_id: &OrderId) -> Result<Option<Order>, EngineError> {
         let order = self.keys.order(order_id);
-        let found = timeout(self.config.client_patience(), self.store.read(&order)).await;
+        let found = timeout(self.config.client_patience.duration(), self.store.read(&order)).await;
         let found = found.map_err(|_| EngineError::Unavailable("a client's patience is over".into()))?;
         Ok(found?)
     }
@@ -100,7 +100,7 @@ impl Orders {
         quantity: Quantity,
     ) -> Result<Result<Credits, Refusal>, EngineError> {
         self.store.admit()?;
-        let deadline = Instant::now() + self.config.client_patience();
+        let deadline = Instant::now() + self.config.client_patience.duration();
         let quote = || {
             self.participants.stock.quote(Quote {
                 item_id: item_id.clone(),

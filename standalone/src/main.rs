@@ -149,7 +149,7 @@ async fn start_services(
     house: &mut House<'_>,
     saga: &SagaConfig,
 ) -> Result<(Orders, impl OpenApi + use<>), StartError> {
-    let timeout = saga.call_timeout();
+    let timeout = saga.call_timeout.duration();
     let stock = Stock::new(house.resources::<Stock>().await?, saga.terms);
     let payment = Payment::new(house.resources::<Payment>().await?, saga.terms);
     let participants = Participants {

@@ -2,6 +2,7 @@
 
 use std::{process::Command as Program, time::Duration};
 
+use domain::Millis;
 use engine::{
     Command, Engine, EngineConfig, EngineError, Event, Lanes, Touches, View,
     keys::{IndexKey, Key, Partition, Partitions, StreamKey},
@@ -79,7 +80,7 @@ async fn a_full_queue_answers_at_once_and_the_others_are_served() {
     let redis = RedisServer::start().await;
     let config = EngineConfig {
         lane_queue: 8,
-        command_deadline_ms: 30_000,
+        command_deadline: Millis::new(30_000),
         ..EngineConfig::default()
     };
     let (store, engine, _lanes) = start(&redis.url(), &config);

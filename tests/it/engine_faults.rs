@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::Millis;
 use engine::{Engine, EngineConfig, EngineError};
 use futures::future::join_all;
 use harness::{Fault, FaultProxy, Increment, RedisServer, eventually};
@@ -12,7 +13,7 @@ use super::engine::{Tell, counter, partitions, start};
 pub(crate) fn one_lane() -> EngineConfig {
     EngineConfig {
         lanes: 1,
-        command_deadline_ms: 2_000,
+        command_deadline: Millis::new(2_000),
         ..EngineConfig::default()
     }
 }

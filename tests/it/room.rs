@@ -163,10 +163,10 @@ async fn each_service_refuses_what_is_new_while_its_own_store_is_nearly_full() {
     }
 }
 
-fn terms(kept: u64, honoured: u64) -> Vec<(&'static str, String)> {
+fn terms(retention: u64, max_age: u64) -> Vec<(&'static str, String)> {
     vec![
-        ("FINISHED_KEPT_MS", kept.to_string()),
-        ("DRIVE_HONOURED_MS", honoured.to_string()),
+        ("FINISHED_RETENTION_MS", retention.to_string()),
+        ("DRIVE_MAX_AGE_MS", max_age.to_string()),
     ]
 }
 
@@ -194,7 +194,7 @@ async fn what_is_finished_stays_as_long_as_the_terms_say() {
         .expect("a number");
     assert!((30_000..=60_000).contains(&left), "{left}");
     assert_eq!(client.checkout(&paid).await.status, 200);
-    let audit = Audit::with(&deployment, &["--finished-kept-ms", "60000"]).await;
+    let audit = Audit::with(&deployment, &["--finished-retention-ms", "60000"]).await;
     assert!(audit.consistent && audit.in_flight == 1, "{audit:?}");
     let_an_hour_pass(&deployment.order_redis).await;
     eventually("it is settled", async || {
@@ -218,7 +218,7 @@ async fn a_participant_with_other_terms_serves_nothing_and_says_so() {
     assert_eq!(added.status, 503, "{added:?}");
     let log = deployment.stock[0].logs();
     assert!(
-        log.contains("FINISHED_KEPT_MS and DRIVE_HONOURED_MS must be the same"),
+        log.contains("FINISHED_RETENTION_MS and DRIVE_MAX_AGE_MS must be the same"),
         "{log}"
     );
     let metrics = Client::of_one_origin(&deployment.stock[0].origin())
@@ -233,8 +233,8 @@ async fn terms_under_which_a_late_request_could_act_twice_are_refused_at_start()
     let redis = RedisServer::start().await;
     let of_saga = [("SAGA_DEADLINE_MS", "100000".to_owned())];
     for (service, settings, rule) in [
-        ("stock", terms(30_000, 10_000), "four times DRIVE_HONOURED_MS"),
-        ("payment", terms(30_000, 10_000), "four times DRIVE_HONOURED_MS"),
+        ("stock", terms(30_000, 10_000), "four times DRIVE_MAX_AGE_MS"),
+        ("payment", terms(30_000, 10_000), "four times DRIVE_MAX_AGE_MS"),
         (
             "order",
             [&terms(60_000, 12_000)[..], &of_saga].concat(),

@@ -150,7 +150,7 @@ async fn a_request_of_a_driver_that_has_slept_for_long_does_nothing() {
     let client = &deployment.client;
     let (user, item) = (client.user(10).await, client.item(1, 10).await);
     let (stock, payment) = (&deployment.stock[0], &deployment.payment[0]);
-    let long_ago = Timestamp::now().before(Terms::default().honoured() * 2);
+    let long_ago = Timestamp::now().before(Terms::DEFAULT.drive_max_age.duration() * 2);
     let saga = json!({
         "saga_id": "some-order.1",
         "driven_since": long_ago,

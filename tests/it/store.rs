@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::Millis;
 use engine::store::{Store, StoreConfig, StoreError};
 use harness::{Deployment, FaultProxy, Increment, RedisServer, Setup, eventually};
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ async fn reads_go_on_within_two_timeouts_when_open_connections_fall_silent() {
     let redis = RedisServer::start().await;
     let proxy = FaultProxy::start(redis.address()).await;
     let store = Store::open(&StoreConfig {
-        redis_timeout_ms: 1_000,
+        redis_timeout: Millis::new(1_000),
         ..StoreConfig::at(format!("redis://{}", proxy.address()))
     })
     .expect("a store");
@@ -41,7 +42,7 @@ async fn reads_go_on_within_two_timeouts_when_open_connections_fall_silent() {
 async fn a_redis_that_hangs_is_read_again_when_it_goes_on() {
     let redis = RedisServer::start().await;
     let store = Store::open(&StoreConfig {
-        redis_timeout_ms: 200,
+        redis_timeout: Millis::new(200),
         ..StoreConfig::at(redis.url())
     })
     .expect("a store");

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, fs, process::Command as Program};
 
+use domain::Millis;
 use engine::{Engine, EngineConfig, EngineError, Lanes, store::Store};
 use harness::{Increment, Process, RedisServer, eventually, unused_address};
 use tempfile::TempDir;
@@ -117,7 +118,7 @@ impl<'a> Move<'a> {
 async fn a_slot_is_served_while_it_moves_and_what_cannot_be_yet_is_waited_for() {
     let nodes = cluster_of_three().await;
     let config = EngineConfig {
-        command_deadline_ms: 20_000,
+        command_deadline: Millis::new(20_000),
         ..EngineConfig::default()
     };
     let url = format!("redis-cluster://{}", nodes[0].address());

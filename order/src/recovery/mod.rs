@@ -60,7 +60,7 @@ impl Recovery {
             workers.spawn(supervised(self.orders.clone(), partition, work));
         }
         stop.cancelled().await;
-        // Nothing new is taken over, and the drives under way are dropped where they are. That is safe, as it is safe
+        // Nothing new is taken over, and the drives under way are dropped at whatever step they are. That is safe, as it is safe
         // to kill the process there: each step may be repeated, the order's record says how far the saga is, and
         // whoever takes it over goes on from it. To drive them to their end could take as long as a participant hangs.
         workers.shutdown().await;
@@ -96,7 +96,7 @@ impl Orders {
     /// Waits for about as long as `RECOVERY_INTERVAL_MS` says. Workers and processes that keep no step do less of each
     /// other's work.
     async fn pause(&self) {
-        let pause = self.config.recovery_interval();
+        let pause = self.config.recovery_interval.duration();
         tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>())).await;
     }
 }

@@ -102,7 +102,7 @@ impl Overdue {
             sale: orders.keys.sale(&saga_id),
             saga_id,
             leases: orders.config.leases(),
-            deadline: orders.config.deadline(),
+            deadline: orders.config.deadline.duration(),
         };
         match orders.engine.submit(take_over).await {
             Ok(TakeOverOutcome::Taken(saga, course)) => self.drive(&saga, course).await,

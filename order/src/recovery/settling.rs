@@ -41,7 +41,7 @@ impl Settling {
         let Some(now) = self.pages.now().await else {
             return Rest::None;
         };
-        let paid = paid_up_to(now.before(self.orders.config.terms.kept()));
+        let paid = paid_up_to(now.before(self.orders.config.terms.finished_retention.duration()));
         let Some(page) = self.pages.read(paid, End::Highest, self.place).await else {
             return Rest::None;
         };

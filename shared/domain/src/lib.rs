@@ -8,6 +8,7 @@ mod backoff;
 pub mod clock_faults;
 mod correlation;
 mod ids;
+mod millis;
 mod service_name;
 mod timestamp;
 
@@ -16,6 +17,7 @@ pub use self::{
     backoff::Backoff,
     correlation::{CORRELATION_HEADER, CorrelationId},
     ids::{BadId, BadSagaId, ID_PATTERN, ItemId, MAX_ID_LENGTH, OrderId, SagaId, UserId},
+    millis::Millis,
     service_name::ServiceName,
     timestamp::Timestamp,
 };

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use clap::Args;
+use clap::{Args, builder::TypedValueParser};
+use domain::Millis;
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
     task::JoinHandle,
@@ -36,8 +37,8 @@ pub struct EngineConfig {
     #[arg(long, env = "BATCH_RECORDS", default_value_t = EngineConfig::DEFAULT.batch_records, value_parser = clap::value_parser!(u32).range(1..=1_024))]
     pub batch_records: u32,
     /// How long a command may take before it is given up, in milliseconds.
-    #[arg(long, env = "COMMAND_DEADLINE_MS", default_value_t = EngineConfig::DEFAULT.command_deadline_ms, value_parser = clap::value_parser!(u64).range(10..=60_000))]
-    pub command_deadline_ms: u64,
+    #[arg(long = "command-deadline-ms", value_name = "MILLIS", env = "COMMAND_DEADLINE_MS", default_value_t = EngineConfig::DEFAULT.command_deadline, value_parser = clap::value_parser!(u64).range(10..=60_000).map(Millis::new))]
+    pub command_deadline: Millis,
     /// About how many entries of at most 16 events a partition's outbox keeps. A reader that falls further behind has to read the records themselves.
     #[arg(long, env = "OUTBOX_ENTRIES", default_value_t = EngineConfig::DEFAULT.outbox_entries, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub outbox_entries: u32,
@@ -49,7 +50,7 @@ impl EngineConfig {
         lanes: 1,
         lane_queue: 8_192,
         batch_records: 256,
-        command_deadline_ms: 3_000,
+        command_deadline: Millis::new(3_000),
         outbox_entries: 2_000,
     };
 }
@@ -109,7 +110,7 @@ impl Engine {
             .collect();
         let engine = Self {
             lanes,
-            deadline: Duration::from_millis(config.command_deadline_ms),
+            deadline: config.command_deadline.duration(),
             health: Health::new(pulses),
         };
         (engine, Lanes(tasks))

@@ -28,7 +28,7 @@ impl Writes {
         self.only_frees() && self.delete.is_empty() && self.index_remove.is_empty()
     }
 
-    /// Whether nothing is written that needs memory: Redis allows this where it is full.
+    /// Whether nothing is written that needs memory: Redis allows this even if it is full.
     pub(super) fn only_frees(&self) -> bool {
         self.set.is_empty() && self.set_expiring.is_empty() && self.index_add.is_empty() && self.append.is_empty()
     }

@@ -60,7 +60,7 @@ impl<B: Balanced> Command for GiveBack<B> {
                 // These refuse the saga as they are.
                 Some(Hold::Held { .. } | Hold::Refused(_) | Hold::Undone { .. }) => continue,
             };
-            view.put_expiring(hold, Hold::Undone { before }, self.terms.kept());
+            view.put_expiring(hold, Hold::Undone { before }, self.terms.finished_retention.duration());
         }
     }
 }

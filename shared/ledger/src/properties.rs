@@ -427,7 +427,9 @@ fn a_settled_hold_is_gone_and_what_it_held_stays_sold() {
         holds: vec![world.hold(0, 0)],
     };
     assert!(world.store.run(&settle).is_err(), "a driver may still ask for it");
-    world.store.set_clock(Timestamp::MIN.after(Terms::default().honoured()));
+    world
+        .store
+        .set_clock(Timestamp::MIN.after(Terms::DEFAULT.drive_max_age.duration()));
     world.store.run(&settle).expect("a decision");
     assert!(world.held(0).is_empty());
     assert_eq!(world.left(0), Quantity::from(3));

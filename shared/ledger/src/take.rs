@@ -103,7 +103,7 @@ impl<B: Balanced> Command for Take<B> {
         if let Some((claim, refusal)) = refused.next() {
             drop(refused);
             let hold = &self.claims[claim].hold;
-            view.put_expiring(hold, Hold::Refused(refusal), self.terms.kept());
+            view.put_expiring(hold, Hold::Refused(refusal), self.terms.finished_retention.duration());
             let reason = Reason::Refused(refusal);
             return Err(Denial { claim, reason });
         }

@@ -2,37 +2,39 @@
 //! participants share.
 //!
 //! # Why they are safe
-//! A request that arrives late must not act twice. Either its driver is too old to be honoured, or a record of its saga
+//! A request that arrives late must not act twice. Either its driver is too old, or a record of its saga
 //! is still there and refuses it. So no record of a saga may be forgotten before all its drivers are too old. Let `H` be
-//! [`Terms::honoured`], `K` be [`Terms::kept`] and `D` the saga's deadline.
+//! [`Terms::drive_max_age`], `K` be [`Terms::finished_retention`] and `D` the saga's deadline.
 //!
 //! - Ages are told by two stores' clocks: order's says when a driver took its saga, the participant's says when the
-//!   request is decided. If the clocks differ by more than `H`, no fresh driver is honoured either, so nothing happens
-//!   at all. While anything happens, a request is thus honoured for `2 H` at most.
+//!   request is decided. If the clocks differ by more than `H`, no fresh driver is accepted either, so nothing happens
+//!   at all. While anything happens, a request is thus accepted for `2 H` at most.
 //! - A saga is driven forward only within `D` of its begin, and what it leaves is written after its begin. So
-//!   `K >= D + 2 H` keeps every record until no drive forward is honoured any more (the saga's model calls this the
+//!   `K >= D + 2 H` keeps every record until no drive forward is accepted any more (the saga's model calls this the
 //!   short deadline, and shows what is lost without it).
-//! - Drives back may follow one another for ever. The model lets each of four begin while the one before is honoured, and
+//! - Drives back may follow one another for ever. The model lets each of four begin while the one before is accepted, and
 //!   a record outlive them all: `K >= 4 H`.
 //! - A paid saga's holds are settled `K` after it was paid, and not before `H` by the participant's own clock.
 //!
 //! A tombstone that was written under shorter terms does not become older. So the terms are changed while no service
 //! runs, or at least while no saga is under way.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::ops::RangeInclusive;
 
-use clap::Args;
-use domain::Timestamp;
+use clap::{Args, builder::TypedValueParser};
+use domain::{Millis, Timestamp};
 
 /// How long words count and records stay. The same for order, stock and payment; each request is checked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Terms {
-    /// How long what a finished saga leaves is kept, in milliseconds: at least four times the time for which drives are honoured, and twice that time more than a saga's deadline.
-    #[arg(long, env = "FINISHED_KEPT_MS", default_value_t = Terms::DEFAULT.finished_kept_ms, value_parser = clap::value_parser!(u64).range(1_000..=86_400_000))]
-    pub finished_kept_ms: u64,
-    /// How long after a driver took its saga its requests are honoured, in milliseconds: at least twice a driver's lease.
-    #[arg(long, env = "DRIVE_HONOURED_MS", default_value_t = Terms::DEFAULT.drive_honoured_ms, value_parser = clap::value_parser!(u64).range(200..=21_600_000))]
-    pub drive_honoured_ms: u64,
+    /// How long what a finished saga leaves is kept, in milliseconds: at least four times DRIVE_MAX_AGE_MS, and twice that more than a saga's deadline.
+    #[arg(long = "finished-retention-ms", value_name = "MILLIS", env = "FINISHED_RETENTION_MS", default_value_t = Terms::DEFAULT.finished_retention, value_parser = clap::value_parser!(u64).range(1_000..=86_400_000).map(Millis::new))]
+    pub finished_retention: Millis,
+    // Far beyond a lease. A driver may sleep for hours, with its machine, and go on with what it knew; and a request may
+    // lie in some buffer as long. What they know is then too old to act on.
+    /// How long after a driver took its saga its requests are accepted, in milliseconds: at least twice a driver's lease.
+    #[arg(long = "drive-max-age-ms", value_name = "MILLIS", env = "DRIVE_MAX_AGE_MS", default_value_t = Terms::DEFAULT.drive_max_age, value_parser = clap::value_parser!(u64).range(200..=21_600_000).map(Millis::new))]
+    pub drive_max_age: Millis,
 }
 
 impl Default for Terms {
@@ -45,61 +47,46 @@ impl Default for Terms {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadTerms {
     /// Records would go before drives back are too old.
-    #[error("FINISHED_KEPT_MS is {kept}, and must be at least four times DRIVE_HONOURED_MS: {least}")]
-    KeptTooShort {
+    #[error("FINISHED_RETENTION_MS is {is}, and must be at least four times DRIVE_MAX_AGE_MS: {min}")]
+    RetentionTooShort {
         /// What it is.
-        kept: u64,
+        is: Millis,
         /// What it must be at least.
-        least: u64,
+        min: Millis,
     },
     /// Records would go before drives forward are too old.
-    #[error("FINISHED_KEPT_MS is {kept}, and must be at least SAGA_DEADLINE_MS and twice DRIVE_HONOURED_MS: {least}")]
+    #[error("FINISHED_RETENTION_MS is {is}, and must be at least SAGA_DEADLINE_MS and twice DRIVE_MAX_AGE_MS: {min}")]
     DeadlineTooLong {
         /// What it is.
-        kept: u64,
+        is: Millis,
         /// What it must be at least.
-        least: u64,
+        min: Millis,
     },
     /// A driver would be refused while it is left alone.
-    #[error("DRIVE_HONOURED_MS is {honoured}, and must be at least twice SAGA_LEASE_MS: {least}")]
-    HonouredTooShort {
+    #[error("DRIVE_MAX_AGE_MS is {is}, and must be at least twice SAGA_LEASE_MS: {min}")]
+    MaxAgeTooShort {
         /// What it is.
-        honoured: u64,
+        is: Millis,
         /// What it must be at least.
-        least: u64,
+        min: Millis,
     },
 }
 
 impl Terms {
     /// An hour, and a quarter of it.
     pub const DEFAULT: Self = Self {
-        finished_kept_ms: 3_600_000,
-        drive_honoured_ms: 900_000,
+        finished_retention: Millis::new(3_600_000),
+        drive_max_age: Millis::new(900_000),
     };
-
-    /// How long what a finished saga leaves is kept: its tombstones, and what a paid one holds.
-    #[must_use]
-    pub fn kept(self) -> Duration {
-        Duration::from_millis(self.finished_kept_ms)
-    }
-
-    /// How long after a driver took a saga its requests are honoured, far beyond its lease.
-    ///
-    /// A driver may sleep for hours, with its machine, and go on with what it knew; and a request may lie in some buffer
-    /// as long. What they know is then too old to act on.
-    #[must_use]
-    pub fn honoured(self) -> Duration {
-        Duration::from_millis(self.drive_honoured_ms)
-    }
 
     /// Checks what every service can check.
     ///
     /// # Errors
-    /// [`BadTerms::KeptTooShort`].
+    /// [`BadTerms::RetentionTooShort`].
     pub fn check(self) -> Result<(), BadTerms> {
-        let (kept, least) = (self.finished_kept_ms, self.drive_honoured_ms.saturating_mul(4));
-        if kept < least {
-            return Err(BadTerms::KeptTooShort { kept, least });
+        let (is, min) = (self.finished_retention, self.drive_max_age.saturating_mul(4));
+        if is < min {
+            return Err(BadTerms::RetentionTooShort { is, min });
         }
         Ok(())
     }
@@ -108,23 +95,18 @@ impl Terms {
     ///
     /// # Errors
     /// See [`BadTerms`].
-    pub fn check_for(self, deadline: Duration, lease: Duration) -> Result<(), BadTerms> {
+    pub fn check_for(self, deadline: Millis, lease: Millis) -> Result<(), BadTerms> {
         self.check()?;
-        let twice = |duration: Duration| millis(duration).saturating_mul(2);
-        let (kept, honoured) = (self.finished_kept_ms, self.drive_honoured_ms);
-        let kept_at_least = millis(deadline).saturating_add(twice(self.honoured()));
-        if kept < kept_at_least {
-            return Err(BadTerms::DeadlineTooLong {
-                kept,
-                least: kept_at_least,
-            });
+        let (is, min) = (
+            self.finished_retention,
+            deadline.saturating_add(self.drive_max_age.saturating_mul(2)),
+        );
+        if is < min {
+            return Err(BadTerms::DeadlineTooLong { is, min });
         }
-        let honoured_at_least = twice(lease);
-        if honoured < honoured_at_least {
-            return Err(BadTerms::HonouredTooShort {
-                honoured,
-                least: honoured_at_least,
-            });
+        let (is, min) = (self.drive_max_age, lease.saturating_mul(2));
+        if is < min {
+            return Err(BadTerms::MaxAgeTooShort { is, min });
         }
         Ok(())
     }
@@ -136,22 +118,23 @@ impl Terms {
     /// [`validity`](engine::Command::validity).
     #[must_use]
     pub fn drive_validity(self, driven_since: Timestamp) -> RangeInclusive<Timestamp> {
-        driven_since.before(self.honoured())..=driven_since.after(self.honoured())
+        let max_age = self.drive_max_age.duration();
+        driven_since.before(max_age)..=driven_since.after(max_age)
     }
 
     /// When a participant may forget what a saga holds that was paid at `paid_since`.
     ///
-    /// Every driver of the saga took it before it was paid. So from this time on none of them is honoured, by the same
+    /// Every driver of the saga took it before it was paid. So from this time on none of them is accepted, by the same
     /// clock that says so: whoever asks for the saga again is refused for that, and no longer by its holds.
     #[must_use]
     pub fn settling_validity(self, paid_since: Timestamp) -> RangeInclusive<Timestamp> {
-        paid_since.after(self.honoured())..=Timestamp::MAX
+        paid_since.after(self.drive_max_age.duration())..=Timestamp::MAX
     }
 
     /// As the header tells them.
     #[must_use]
     pub fn header_value(self) -> String {
-        format!("kept={} honoured={}", self.finished_kept_ms, self.drive_honoured_ms)
+        format!("retention={} max-age={}", self.finished_retention, self.drive_max_age)
     }
 
     /// Whether a request that tells these terms may be served. One that tells none comes from somebody who knows the
@@ -165,41 +148,39 @@ impl Terms {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn minutes(kept: u64, honoured: u64) -> Terms {
+    fn minutes(retention: u64, max_age: u64) -> Terms {
         Terms {
-            finished_kept_ms: kept * 60_000,
-            drive_honoured_ms: honoured * 60_000,
+            finished_retention: Millis::new(retention * 60_000),
+            drive_max_age: Millis::new(max_age * 60_000),
         }
     }
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Millis = Millis::new(60_000);
 
     #[test]
     fn terms_that_would_forget_too_early_are_refused() {
         assert_eq!(Terms::default(), minutes(60, 15));
-        let (short, lease) = (MINUTE / 2, MINUTE / 12);
-        assert_eq!(Terms::default().check_for(30 * MINUTE, lease), Ok(()));
+        let (short, lease) = (Millis::new(30_000), Millis::new(5_000));
+        assert_eq!(Terms::default().check_for(MINUTE.saturating_mul(30), lease), Ok(()));
         assert_eq!(minutes(4, 1).check_for(short, lease), Ok(()));
         let refused = minutes(3, 1).check_for(short, lease);
         assert_eq!(
             refused,
-            Err(BadTerms::KeptTooShort {
-                kept: 180_000,
-                least: 240_000
+            Err(BadTerms::RetentionTooShort {
+                is: Millis::new(180_000),
+                min: Millis::new(240_000)
             })
         );
-        let refused = Terms::default().check_for(31 * MINUTE, lease);
+        let refused = Terms::default().check_for(MINUTE.saturating_mul(31), lease);
         assert!(matches!(refused, Err(BadTerms::DeadlineTooLong { .. })), "{refused:?}");
         let refused = minutes(4, 1).check_for(short, MINUTE);
-        assert!(matches!(refused, Err(BadTerms::HonouredTooShort { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(BadTerms::MaxAgeTooShort { .. })), "{refused:?}");
     }
 
     #[test]
@@ -212,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drive_is_honoured_for_a_while_by_clocks_that_differ_a_little() {
+    fn a_drive_is_accepted_for_a_while_by_clocks_that_differ_a_little() {
         let (terms, minute) = (Terms::default(), |minutes: u64| {
             Timestamp::from_millis(minutes * 60_000)
         });
@@ -225,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_paid_saga_holds_is_forgotten_only_when_none_of_its_drivers_is_honoured() {
+    fn what_a_paid_saga_holds_is_forgotten_only_when_none_of_its_drivers_is_accepted() {
         let (terms, paid) = (Terms::default(), Timestamp::from_millis(1_000_000_000));
         let last = *terms.drive_validity(paid).end();
         assert!(

@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr};
 
 use clap::{Args, Command, error::ErrorKind};
+use domain::Millis;
 use engine::{EngineConfig, store::StoreConfig};
 use web::AllowedOrigins;
 
@@ -44,7 +45,7 @@ pub struct ServiceConfig {
     #[cfg(feature = "clock-faults")]
     #[arg(long, env = "CLOCK_OFFSET_FILE", hide = true)]
     pub clock_offset_file: Option<std::path::PathBuf>,
-    /// Ask the service that runs here whether it is ready, and end: with 0 where it is.
+    /// Ask the service that runs here whether it is ready, and end: with 0 if it is.
     #[arg(long)]
     pub check_health: bool,
 }
@@ -57,10 +58,10 @@ pub enum BadTimes {
         "REDIS_TIMEOUT_MS ({redis} ms) is longer than COMMAND_DEADLINE_MS ({command} ms): one Redis command has to end within the time of the change that it is for"
     )]
     CommandDeadline {
-        /// How long one Redis command may take, in milliseconds.
-        redis: u64,
-        /// How long a command of the engine may take, in milliseconds.
-        command: u64,
+        /// How long one Redis command may take.
+        redis: Millis,
+        /// How long a command of the engine may take.
+        command: Millis,
     },
 }
 
@@ -69,7 +70,7 @@ pub enum BadTimes {
 /// # Errors
 /// The rule that is broken.
 pub fn check_times(store: &StoreConfig, engine: &EngineConfig) -> Result<(), BadTimes> {
-    let (redis, command) = (store.redis_timeout_ms, engine.command_deadline_ms);
+    let (redis, command) = (store.redis_timeout, engine.command_deadline);
     if redis > command {
         return Err(BadTimes::CommandDeadline { redis, command });
     }
@@ -116,12 +117,12 @@ mod tests {
 
     #[test]
     fn a_redis_command_that_may_outlast_its_change_is_refused() {
-        let engine = |command_deadline_ms| EngineConfig {
-            command_deadline_ms,
+        let engine = |command_deadline| EngineConfig {
+            command_deadline: Millis::new(command_deadline),
             ..EngineConfig::default()
         };
         let store = StoreConfig::at("redis://127.0.0.1");
-        assert_eq!(check_times(&store, &engine(store.redis_timeout_ms)), Ok(()));
-        assert!(check_times(&store, &engine(store.redis_timeout_ms - 1)).is_err());
+        assert_eq!(check_times(&store, &engine(store.redis_timeout.get())), Ok(()));
+        assert!(check_times(&store, &engine(store.redis_timeout.get() - 1)).is_err());
     }
 }

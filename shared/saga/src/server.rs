@@ -129,7 +129,7 @@ fn agree(terms: Terms, request: &poem::Request) -> poem::Result<()> {
     }
     counter!(TERMS_MISMATCHES).increment(1);
     let message = format!(
-        "FINISHED_KEPT_MS and DRIVE_HONOURED_MS must be the same for order, stock and payment: here {}, there {}",
+        "FINISHED_RETENTION_MS and DRIVE_MAX_AGE_MS must be the same for order, stock and payment: here {}, there {}",
         terms.header_value(),
         told.unwrap_or("the defaults")
     );

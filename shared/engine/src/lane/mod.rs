@@ -118,7 +118,7 @@ impl Lane {
             pace: Pace::new(config.batch_records as usize),
             turn,
             failures: 0,
-            resolve_grace: Duration::from_millis(config.command_deadline_ms),
+            resolve_grace: config.command_deadline.duration(),
             report,
             clock: ClockWatch::new(number),
         }

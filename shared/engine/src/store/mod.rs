@@ -25,9 +25,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use clap::Args;
+use clap::{Args, builder::TypedValueParser};
 use deadpool::managed;
-use domain::Timestamp;
+use domain::{Millis, Timestamp};
 use fred::{
     clients::Client,
     interfaces::{ClientLike, KeysInterface, SortedSetsInterface},
@@ -54,7 +54,7 @@ use crate::{
 };
 
 /// How long a Redis command may take unless it is told otherwise, in milliseconds.
-const TIMEOUT_MS: u64 = 1_000;
+const TIMEOUT: Millis = Millis::new(1_000);
 /// From how many percent of its memory on a store is nearly full, likewise.
 const WATERMARK_PERCENT: u8 = 90;
 
@@ -73,8 +73,8 @@ pub struct StoreConfig {
     #[arg(long, env = "REDIS_PASSWORD_FILE")]
     pub redis_password_file: Option<PathBuf>,
     /// How long one Redis command, or opening a connection, may take, in milliseconds.
-    #[arg(long, env = "REDIS_TIMEOUT_MS", default_value_t = TIMEOUT_MS, value_parser = clap::value_parser!(u64).range(1..=60_000))]
-    pub redis_timeout_ms: u64,
+    #[arg(long = "redis-timeout-ms", value_name = "MILLIS", env = "REDIS_TIMEOUT_MS", default_value_t = TIMEOUT, value_parser = clap::value_parser!(u64).range(1..=60_000).map(Millis::new))]
+    pub redis_timeout: Millis,
     /// From how many percent of Redis's maxmemory on nothing new is begun, so that what is under way can end.
     #[arg(long, env = "STORE_WATERMARK_PERCENT", default_value_t = WATERMARK_PERCENT, value_parser = clap::value_parser!(u8).range(1..=99))]
     pub store_watermark_percent: u8,
@@ -87,7 +87,7 @@ impl StoreConfig {
         Self {
             redis_url: redis_url.into(),
             redis_password_file: None,
-            redis_timeout_ms: TIMEOUT_MS,
+            redis_timeout: TIMEOUT,
             store_watermark_percent: WATERMARK_PERCENT,
         }
     }
@@ -115,7 +115,7 @@ pub struct Store {
 impl Store {
     /// Prepares the connections; opens none that the caller would have to wait for.
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
-        let timeout = Duration::from_millis(config.redis_timeout_ms);
+        let timeout = config.redis_timeout.duration();
         let mut redis = url::redis_config(&config.redis_url)?;
         if let Some(path) = &config.redis_password_file {
             let password = fs::read_to_string(path)

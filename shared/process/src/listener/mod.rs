@@ -34,7 +34,7 @@ pub enum BindError {
     },
     /// Nothing authenticates callers, so an address that others can reach has to be asked for.
     #[error(
-        "{0} can be reached from other machines, and Holdfast does not authenticate anyone: listen on 127.0.0.1, or say --allow-remote where the network keeps strangers out"
+        "{0} can be reached from other machines, and Holdfast does not authenticate anyone: listen on 127.0.0.1, or say --allow-remote if the network keeps strangers out"
     )]
     Remote(SocketAddr),
     /// The name is not this machine's.
