@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{Backoff, CorrelationId, OrderId, SagaId};
+use domain::{Backoff, Cause, OrderId, SagaId};
 use engine::EngineError;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
@@ -64,7 +64,7 @@ impl Orders {
         let has_begun = Arc::new(AtomicBool::new(false));
         // Boxed, since whatever is around it would move it.
         let attempt = Box::pin(self.clone().attempt(order_id.clone(), has_begun.clone()));
-        let attempt = CorrelationId::carried(attempt).instrument(tracing::Span::current());
+        let attempt = Cause::carried(attempt).instrument(tracing::Span::current());
         let attempt = self.drivers.spawn(place.clone(), attempt);
         match timeout_at(deadline, attempt).await {
             Ok(Ok(Some(attempt))) => match attempt? {

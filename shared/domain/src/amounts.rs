@@ -1,7 +1,8 @@
 //! Amounts: whole, non-negative, and never silently too large.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The number is not an amount.
@@ -81,6 +82,20 @@ macro_rules! amount {
 
             fn checked_sub(self, other: Self) -> Option<Self> {
                 self.checked_sub(other)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "integer", "minimum": 0, "maximum": i64::MAX })
             }
         }
 

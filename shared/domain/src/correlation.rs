@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use futures::future::Either;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -10,10 +9,6 @@ use uuid::Uuid;
 pub const CORRELATION_HEADER: &str = "X-Correlation-ID";
 
 const MAX_LENGTH: usize = 128;
-
-tokio::task_local! {
-    static CURRENT: CorrelationId;
-}
 
 /// 1 to 128 visible ASCII characters that the client chose, or a new UUIDv7.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,26 +22,6 @@ impl CorrelationId {
         match header {
             Some(text) if is_acceptable(text) => Self(text.into()),
             _ => Self(Uuid::now_v7().to_string().into()),
-        }
-    }
-
-    /// The id of the request that is being served by this task, if one is.
-    #[must_use]
-    pub fn current() -> Option<Self> {
-        CURRENT.try_with(Clone::clone).ok()
-    }
-
-    /// Serves `work` under this id.
-    pub fn scope<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
-        CURRENT.scope(self, work)
-    }
-
-    /// Does `work`, in another task perhaps, under the id of the task that calls this.
-    pub fn carried<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
-        // No async block: it would hold the work twice, as what it was given and as what it waits for.
-        match Self::current() {
-            Some(id) => Either::Left(id.scope(work)),
-            None => Either::Right(work),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -52,6 +53,20 @@ macro_rules! id {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": ID_PATTERN })
             }
         }
 
@@ -112,6 +127,20 @@ pub struct SagaId {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a saga's id is an order's id, a full stop and the number of the attempt")]
 pub struct BadSagaId;
+
+impl JsonSchema for SagaId {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "SagaId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}\\.[0-9]{1,10}$" })
+    }
+}
 
 impl FromStr for SagaId {
     type Err = BadSagaId;

@@ -4,6 +4,7 @@
 
 mod amounts;
 mod backoff;
+mod cause;
 #[cfg(feature = "clock-faults")]
 pub mod clock_faults;
 mod correlation;
@@ -11,13 +12,16 @@ mod ids;
 mod millis;
 mod service_name;
 mod timestamp;
+mod traceparent;
 
 pub use self::{
     amounts::{Amount, BadAmount, Credits, Quantity, whole_number},
     backoff::Backoff,
+    cause::Cause,
     correlation::{CORRELATION_HEADER, CorrelationId},
     ids::{BadId, BadSagaId, ID_PATTERN, ItemId, MAX_ID_LENGTH, OrderId, SagaId, UserId},
     millis::Millis,
     service_name::ServiceName,
     timestamp::Timestamp,
+    traceparent::{BadTraceParent, TRACEPARENT_HEADER, TraceParent},
 };

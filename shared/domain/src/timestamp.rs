@@ -33,6 +33,12 @@ impl Timestamp {
         Self(milliseconds)
     }
 
+    /// Its milliseconds since the epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
     /// What Redis's TIME says: whole seconds and microseconds since the epoch, as text.
     #[must_use]
     pub fn from_redis(seconds: &str, microseconds: &str) -> Option<Self> {

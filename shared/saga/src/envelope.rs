@@ -6,7 +6,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use domain::CorrelationId;
+use domain::{Cause, CorrelationId, TraceParent};
 use engine::EngineError;
 use serde::{Deserialize, Serialize};
 
@@ -90,14 +90,43 @@ impl FromStr for Budget {
     }
 }
 
-/// One call in a request, with the correlation id of the client's request that caused it.
+/// One call in a request, with the client's request that caused it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Call<T> {
     /// What the client's request is called in every log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<CorrelationId>,
+    /// Where the client's request stands in its trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<TraceParent>,
     /// What is asked for.
     pub request: T,
+}
+
+impl<T> Call<T> {
+    /// A call for what this task does.
+    pub fn new(request: T) -> Self {
+        let (correlation_id, traceparent) = match Cause::current() {
+            Some(cause) => (Some(cause.correlation_id), cause.traceparent),
+            None => (None, None),
+        };
+        Self {
+            correlation_id,
+            traceparent,
+            request,
+        }
+    }
+
+    /// What caused it.
+    pub(crate) fn cause(&self) -> Cause {
+        match &self.correlation_id {
+            Some(correlation_id) => Cause {
+                correlation_id: correlation_id.clone(),
+                traceparent: self.traceparent.clone(),
+            },
+            None => Cause::current().unwrap_or_default(),
+        }
+    }
 }
 
 /// What became of one call.

@@ -3,7 +3,6 @@
 
 use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use domain::CorrelationId;
 use engine::EngineError;
 use futures::{
     FutureExt, Stream, StreamExt,
@@ -153,14 +152,12 @@ async fn answer<Q, A, R>(serve: impl FnOnce(Q) -> R, call: Call<Q>, until: Insta
 where
     R: Future<Output = Result<A, EngineError>>,
 {
-    let correlation_id = call
-        .correlation_id
-        .or_else(CorrelationId::current)
-        .unwrap_or_else(|| CorrelationId::accept(None));
+    let cause = call.cause();
+    let correlation_id = cause.correlation_id.clone();
     // Boxed, since it is large and would be moved into each of the futures around it.
     let served = Box::pin(serve(call.request));
     let served = AssertUnwindSafe(timeout_at(until, served)).catch_unwind();
-    let reply = match correlation_id.clone().scope(served).await {
+    let reply = match cause.scope(served).await {
         Ok(Ok(answer)) => Reply::from(answer),
         Ok(Err(_)) => Reply::failed("not done within the request's budget"),
         Err(_) => Reply::failed("the call broke"),

@@ -2,7 +2,6 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use domain::CorrelationId;
 use futures::{FutureExt, future::BoxFuture};
 use ledger::Terms;
 use reqwest::{
@@ -206,10 +205,7 @@ impl<Q: Request> Calls<Q> {
     /// Makes one call.
     pub fn call(&self, request: Q) -> Answering<'_, Q::Answer> {
         let until = Instant::now() + self.timeout;
-        let call = Call {
-            correlation_id: CorrelationId::current(),
-            request,
-        };
+        let call = Call::new(request);
         async move {
             let call = serde_json::to_vec(&call).map_err(failed)?;
             if call.len() > MAX_CALL_BYTES {

@@ -7,6 +7,7 @@ mod payment;
 mod stock;
 
 use domain::{ItemId, Quantity};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use self::{
@@ -24,7 +25,7 @@ pub trait Request: Serialize + DeserializeOwned + Send + 'static {
 }
 
 /// Some pieces of one item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Line {
     /// The item.
     pub item_id: ItemId,

@@ -3,7 +3,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
-use domain::{CORRELATION_HEADER, CorrelationId};
+use domain::{CORRELATION_HEADER, Cause, CorrelationId, TRACEPARENT_HEADER, TraceParent};
 use futures::FutureExt;
 use poem::{
     Endpoint, IntoResponse, Middleware, Request, Response,
@@ -56,6 +56,7 @@ impl<E: Endpoint> Endpoint for RequestScopeEndpoint<E> {
         let started = Instant::now();
         let correlation_id = CorrelationId::accept(request.header(CORRELATION_HEADER));
         let correlation_header = HeaderValue::from_str(correlation_id.as_str());
+        let traceparent = TraceParent::accept(request.header(TRACEPARENT_HEADER));
         let path = request.uri().path().to_owned();
         let span = tracing::info_span!("request", %correlation_id, method = %request.method(), path);
         let answer = async move {
@@ -71,7 +72,11 @@ impl<E: Endpoint> Endpoint for RequestScopeEndpoint<E> {
             }
             Ok(response)
         };
-        correlation_id.scope(answer.instrument(span))
+        let cause = Cause {
+            correlation_id,
+            traceparent,
+        };
+        cause.scope(answer.instrument(span))
     }
 }
 
