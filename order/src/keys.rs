@@ -1,7 +1,7 @@
 //! Where order's records live.
 
 use domain::{OrderId, SagaId};
-use engine::keys::{IndexKey, Key, Partition, Partitions, StreamKey};
+use engine::keys::{IndexKey, Key, Partition, Partitions};
 
 use crate::record::{Order, Sale};
 
@@ -47,7 +47,6 @@ impl Keys {
         let order = self.order(order_id);
         SagaKeys {
             inflight: self.inflight(order.partition()),
-            events: self.0.stream(order.partition()),
             order,
             order_id: order_id.clone(),
         }
@@ -63,6 +62,4 @@ pub struct SagaKeys {
     pub order: Key<Order>,
     /// The index of sagas in flight.
     pub inflight: IndexKey,
-    /// The outbox.
-    pub events: StreamKey,
 }

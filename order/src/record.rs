@@ -1,8 +1,10 @@
 //! The order as it is stored.
 
 use domain::{Credits, ItemId, OrderId, Quantity, SagaId, Timestamp, UserId};
+use engine::Sequence;
 use ledger::Fingerprint;
 use saga::Line;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The most lines that an order may have.
@@ -21,6 +23,8 @@ pub struct Order {
     pub attempt: u32,
     /// Where it stands.
     pub status: Status,
+    /// The number of the last event about it.
+    pub sequence: Sequence,
 }
 
 /// What a paid saga sold. The order tells it, until somebody sets the order back; then it becomes a record of its own,
@@ -73,7 +77,7 @@ pub struct Drive {
 }
 
 /// Why an attempt was rejected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rejection {
     /// There were not enough pieces of an item.
@@ -115,6 +119,7 @@ impl Order {
             total: Credits::ZERO,
             attempt: 0,
             status: Status::Open { last_failure: None },
+            sequence: Sequence::default(),
         }
     }
 

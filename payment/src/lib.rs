@@ -7,6 +7,7 @@
 
 mod api;
 mod decide;
+pub mod events;
 mod internal;
 pub mod keys;
 mod problems;
@@ -15,6 +16,7 @@ mod service;
 
 use clap::Args;
 use domain::ServiceName;
+use engine::EventKind;
 use ledger::Terms;
 use poem::Route;
 use process::{InternalConfig, ListenAt, Resources, ServerConfig, Service};
@@ -34,7 +36,7 @@ impl Service for Payment {
     const NAME: ServiceName = ServiceName::Payment;
     const ABOUT: &'static str = "Holdfast's payment service: users, their credit, and what sagas took of it";
     const DESCRIPTION: &'static str = "Users and their credit.";
-    const ROOT: &'static str = "/payment";
+    const ROOTS: &'static [&'static str] = &["/payment"];
 
     type Settings = Settings;
     type Api = PaymentApi;
@@ -49,6 +51,10 @@ impl Service for Payment {
 
     fn operations(&self) -> PaymentApi {
         PaymentApi::new(self.clone())
+    }
+
+    fn events() -> Vec<EventKind> {
+        events::kinds()
     }
 
     fn internal(&self, settings: &Settings) -> Option<(ListenAt, Route)> {

@@ -119,6 +119,7 @@ impl Payment {
             partition: claim.record.partition(),
             terms: self.terms,
             driven_since: charge.driven_since,
+            saga_id: charge.saga_id.clone(),
             fingerprint: charge.fingerprint,
             has_room: !self.store.is_nearly_full(),
             claims: vec![claim],
@@ -144,6 +145,7 @@ impl Payment {
             partition: account.partition(),
             terms: self.terms,
             driven_since: refund.driven_since,
+            saga_id: refund.saga_id.clone(),
             fingerprint: refund.fingerprint,
             holds: vec![(account, hold)],
         };

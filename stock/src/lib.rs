@@ -7,6 +7,7 @@
 
 mod api;
 mod decide;
+pub mod events;
 mod internal;
 pub mod keys;
 mod problems;
@@ -15,6 +16,7 @@ mod service;
 
 use clap::Args;
 use domain::ServiceName;
+use engine::EventKind;
 use ledger::Terms;
 use poem::Route;
 use process::{InternalConfig, ListenAt, Resources, ServerConfig, Service};
@@ -34,7 +36,7 @@ impl Service for Stock {
     const NAME: ServiceName = ServiceName::Stock;
     const ABOUT: &'static str = "Holdfast's stock service: items, their pieces, and what sagas hold of them";
     const DESCRIPTION: &'static str = "Items, their prices and how many pieces there are.";
-    const ROOT: &'static str = "/stock";
+    const ROOTS: &'static [&'static str] = &["/stock"];
 
     type Settings = Settings;
     type Api = StockApi;
@@ -49,6 +51,10 @@ impl Service for Stock {
 
     fn operations(&self) -> StockApi {
         StockApi::new(self.clone())
+    }
+
+    fn events() -> Vec<EventKind> {
+        events::kinds()
     }
 
     fn internal(&self, settings: &Settings) -> Option<(ListenAt, Route)> {

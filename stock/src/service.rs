@@ -143,6 +143,7 @@ impl Stock {
                 partition,
                 terms: self.terms,
                 driven_since: asker.driven_since,
+                saga_id: asker.saga_id.clone(),
                 fingerprint: asker.fingerprint,
                 has_room: !self.store.is_nearly_full(),
                 claims,
@@ -226,6 +227,7 @@ impl Stock {
                 partition,
                 terms: self.terms,
                 driven_since: asker.driven_since,
+                saga_id: asker.saga_id.clone(),
                 fingerprint: asker.fingerprint,
                 holds: items.into_values().collect(),
             };

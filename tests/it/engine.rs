@@ -4,12 +4,13 @@ use std::{process::Command as Program, time::Duration};
 
 use domain::Millis;
 use engine::{
-    Command, Engine, EngineConfig, EngineError, Event, Lanes, Touches, View,
+    Command, Engine, EngineConfig, EngineError, Event, Lanes, Sequence, Touches, View,
     keys::{IndexKey, Key, Partition, Partitions, StreamKey},
     store::{End, Store, StoreConfig, StoreError},
 };
 use futures::future::join_all;
 use harness::{Increment, Process, RedisServer, binary, eventually};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -174,7 +175,7 @@ pub(crate) struct Tell {
     pub(crate) index: IndexKey,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Summed {
     sum: i64,
 }
@@ -182,8 +183,8 @@ struct Summed {
 impl Event for Summed {
     const TYPE: &'static str = "counter.changed";
 
-    fn id(&self) -> String {
-        self.sum.to_string()
+    fn example() -> Self {
+        Self { sum: 1 }
     }
 }
 
@@ -192,7 +193,7 @@ impl Tell {
         let partition = partitions().of(name);
         Self {
             counter: Increment::of(name, &partitions()),
-            stream: partitions().stream(partition),
+            stream: partitions().outbox(partition),
             index: partitions().index("told", partition),
         }
     }
@@ -206,14 +207,13 @@ impl Command for Tell {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        self.counter.touches(touches);
-        touches.stream(&self.stream);
+        touches.subject(self.counter.key());
         touches.index(&self.index);
     }
 
     fn decide(&self, view: &mut View) -> i64 {
         let sum = self.counter.decide(view);
-        view.emit(&self.stream, &Summed { sum });
+        view.emit(self.counter.key(), &mut Sequence::default(), &Summed { sum });
         view.index_add(&self.index, &sum.to_string(), 1.0);
         view.index_remove(&self.index, &(sum - 1).to_string());
         sum

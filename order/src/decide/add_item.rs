@@ -6,6 +6,7 @@ use engine::{
 use saga::Line;
 
 use crate::{
+    events::OrderLineAdded,
     problems::Refusal,
     record::{MAX_LINES, Order, Status},
 };
@@ -28,7 +29,7 @@ impl Command for AddItem {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        touches.record(&self.order);
+        touches.subject(&self.order);
     }
 
     fn decide(&self, view: &mut View) -> Result<Credits, Refusal> {
@@ -48,6 +49,13 @@ impl Command for AddItem {
         let mut order = order.clone();
         order.total = total;
         order.lines.push(self.line.clone());
+        let event = OrderLineAdded {
+            item_id: self.line.item_id.clone(),
+            quantity: self.line.quantity,
+            price: self.price,
+            total,
+        };
+        view.emit(&self.order, &mut order.sequence, &event);
         view.put(&self.order, order);
         Ok(total)
     }

@@ -4,7 +4,7 @@ use engine::{
     keys::{Key, Partition},
 };
 
-use crate::record::Order;
+use crate::{events::OrderCreated, record::Order};
 
 /// Creates an order without lines.
 #[derive(Debug)]
@@ -23,10 +23,17 @@ impl Command for Create {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        touches.record(&self.order);
+        touches.subject(&self.order);
     }
 
     fn decide(&self, view: &mut View) {
-        view.put(&self.order, Order::new(self.user_id.clone()));
+        let mut order = Order::new(self.user_id.clone());
+        let event = OrderCreated {
+            user_id: order.user_id.clone(),
+            lines: Vec::new(),
+            total: order.total,
+        };
+        view.emit(&self.order, &mut order.sequence, &event);
+        view.put(&self.order, order);
     }
 }

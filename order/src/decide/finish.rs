@@ -54,9 +54,8 @@ impl Command for Finish {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        touches.record(&self.keys.order);
+        touches.subject(&self.keys.order);
         touches.index(&self.keys.inflight);
-        touches.stream(&self.keys.events);
     }
 
     fn decide(&self, view: &mut View) -> FinishOutcome {
@@ -64,19 +63,21 @@ impl Command for Finish {
         let driven = view
             .get(&self.keys.order)
             .filter(|order| order.is_driven_by(self.saga_id.attempt, self.epoch, self.fingerprint));
-        let Some(order) = driven.cloned() else {
+        let Some(mut order) = driven.cloned() else {
             return FinishOutcome::Overtaken;
         };
         let (index, saga_id) = (&self.keys.inflight, self.saga_id.to_string());
         let status = match (&self.verdict, &order.status) {
             (Verdict::Paid, Status::CheckingOut { .. }) => {
-                view.emit(&self.keys.events, &self.paid(&order));
+                let event = self.paid(&order);
+                view.emit(&self.keys.order, &mut order.sequence, &event);
                 view.index_add(index, &saga_id, Inflight::Paid { since: now }.score());
                 Status::Paid
             }
             (Verdict::Paid, _) => return FinishOutcome::Overtaken,
             (Verdict::Rejected(rejection), _) => {
-                view.emit(&self.keys.events, &self.rejected(&order, rejection));
+                let event = self.rejected(&order, rejection);
+                view.emit(&self.keys.order, &mut order.sequence, &event);
                 view.index_remove(index, &saga_id);
                 Status::Open {
                     last_failure: Some(rejection.clone()),
@@ -89,22 +90,21 @@ impl Command for Finish {
 }
 
 impl Finish {
-    fn paid<'a>(&'a self, order: &'a Order) -> OrderPaid<'a> {
+    fn paid(&self, order: &Order) -> OrderPaid {
         OrderPaid {
-            saga_id: &self.saga_id,
-            order_id: &self.keys.order_id,
-            user_id: &order.user_id,
+            saga_id: self.saga_id.clone(),
+            user_id: order.user_id.clone(),
+            lines: order.lines.clone(),
             total: order.total,
         }
     }
 
-    fn rejected<'a>(&'a self, order: &'a Order, rejection: &'a Rejection) -> OrderRejected<'a> {
+    fn rejected(&self, order: &Order, rejection: &Rejection) -> OrderRejected {
         OrderRejected {
-            saga_id: &self.saga_id,
-            order_id: &self.keys.order_id,
-            user_id: &order.user_id,
+            saga_id: self.saga_id.clone(),
+            user_id: order.user_id.clone(),
             total: order.total,
-            rejection,
+            rejection: rejection.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@ use engine::{Command, Touches, View, keys::Partition};
 use saga::Line;
 
 use crate::{
+    events::OrderCreated,
     keys::Keys,
     record::{Order, Status},
 };
@@ -45,7 +46,7 @@ impl Command for Init {
 
     fn touches(&self, touches: &mut Touches) {
         for new in &self.orders {
-            touches.record(&self.keys.order(&new.order_id));
+            touches.subject(&self.keys.order(&new.order_id));
         }
     }
 
@@ -61,17 +62,27 @@ impl Command for Init {
             // The count of attempts goes on, so that no saga finds the hold of an earlier one of its name.
             let attempt = old.map_or(0, |order| order.attempt);
             let sale = old.and_then(|order| order.sale(attempt));
-            let order = Order {
+            let mut order = Order {
                 user_id: new.user_id.clone(),
                 lines: new.lines.clone(),
                 total: new.total,
                 attempt,
                 status: Status::Open { last_failure: None },
+                sequence: old.map(|order| order.sequence).unwrap_or_default(),
             };
+            if old == Some(&order) {
+                continue;
+            }
             if let Some(sale) = sale {
                 let order = new.order_id.clone();
                 view.put_beside(&self.keys.sale(&SagaId { order, attempt }), sale);
             }
+            let event = OrderCreated {
+                user_id: order.user_id.clone(),
+                lines: order.lines.clone(),
+                total: order.total,
+            };
+            view.emit(&key, &mut order.sequence, &event);
             view.put(&key, order);
         }
         busy

@@ -8,6 +8,7 @@ use engine::{
 
 use super::Saga;
 use crate::{
+    events::OrderTakenOver,
     inflight::Inflight,
     keys::SagaKeys,
     lease::Leases,
@@ -67,7 +68,7 @@ impl Command for TakeOver {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        touches.record(&self.keys.order);
+        touches.subject(&self.keys.order);
         touches.record(&self.sale);
         touches.index(&self.keys.inflight);
     }
@@ -104,10 +105,16 @@ impl Command for TakeOver {
                 reason: reason.clone(),
             },
         };
-        let order = Order {
+        let mut order = Order {
             status,
             ..order.clone()
         };
+        let event = OrderTakenOver {
+            saga_id: self.saga_id.clone(),
+            epoch: drive.epoch,
+            gives_up: matches!(course, Course::Back(_)),
+        };
+        view.emit(&self.keys.order, &mut order.sequence, &event);
         let saga = Saga::new(self.saga_id.clone(), drive, &order);
         view.put(&self.keys.order, order);
         let inflight = Inflight::UnderWay { since: now };

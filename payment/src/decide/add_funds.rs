@@ -5,7 +5,7 @@ use engine::{
 };
 use ledger::Balanced;
 
-use crate::{problems::Refusal, record::Account};
+use crate::{events::AccountCredited, problems::Refusal, record::Account};
 
 /// Adds to a user's credit. The outcome is the credit then.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Command for AddFunds {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        touches.record(&self.account);
+        touches.subject(&self.account);
     }
 
     fn decide(&self, view: &mut View) -> Result<Credits, Refusal> {
@@ -34,8 +34,13 @@ impl Command for AddFunds {
             user_id: self.user_id.clone(),
             asked: self.amount,
         })?;
-        let account = account.with(balance);
+        let (mut account, amount, credit) = (account.with(balance), self.amount, balance.left());
+        view.emit(
+            &self.account,
+            &mut account.sequence,
+            &AccountCredited { amount, credit },
+        );
         view.put(&self.account, account);
-        Ok(balance.left())
+        Ok(credit)
     }
 }

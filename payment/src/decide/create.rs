@@ -3,7 +3,7 @@ use engine::{
     keys::{Key, Partition},
 };
 
-use crate::record::Account;
+use crate::{events::AccountOpened, record::Account};
 
 /// Opens an account without credit. Its user's id must be new.
 #[derive(Debug)]
@@ -19,10 +19,13 @@ impl Command for Create {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        touches.record(&self.account);
+        touches.subject(&self.account);
     }
 
     fn decide(&self, view: &mut View) {
-        view.put(&self.account, Account::default());
+        let mut account = Account::default();
+        let credit = account.balance.left();
+        view.emit(&self.account, &mut account.sequence, &AccountOpened { credit });
+        view.put(&self.account, account);
     }
 }

@@ -1,10 +1,15 @@
 use domain::Credits;
 use engine::{
-    Command, Touches, View,
+    Command, Sequence, Touches, View,
     keys::{Key, Partition},
 };
 
-use crate::record::Account;
+use ledger::Balanced;
+
+use crate::{
+    events::{AccountCredited, AccountDebited, AccountOpened},
+    record::Account,
+};
 
 /// Opens accounts, or sets existing ones to the given credit. What sagas have charged to them stays true.
 ///
@@ -26,18 +31,37 @@ impl Command for Init {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        self.accounts.iter().for_each(|(_, account)| touches.record(account));
+        self.accounts.iter().for_each(|(_, account)| touches.subject(account));
     }
 
     fn decide(&self, view: &mut View) -> Vec<u32> {
         let mut stay = Vec::new();
         for (number, key) in &self.accounts {
-            let balance = view.get(key).map(|account| account.balance).unwrap_or_default();
-            match balance.reset(self.credit) {
-                Some(balance) => view.put(key, Account { balance }),
-                None => stay.push(*number),
+            let before = view.get(key).cloned();
+            let account = before.clone().unwrap_or_default();
+            let Some(balance) = account.balance.reset(self.credit) else {
+                stay.push(*number);
+                continue;
+            };
+            let mut account = account.with(balance);
+            match before {
+                None => view.emit(key, &mut account.sequence, &AccountOpened { credit: self.credit }),
+                Some(before) => self.announce_difference(view, key, before.balance.left(), &mut account.sequence),
             }
+            view.put(key, account);
         }
         stay
+    }
+}
+
+impl Init {
+    /// What was set anew is announced as if it had been added or taken out.
+    fn announce_difference(&self, view: &mut View, key: &Key<Account>, before: Credits, sequence: &mut Sequence) {
+        let credit = self.credit;
+        if let Some(amount) = credit.checked_sub(before).filter(|amount| *amount > Credits::ZERO) {
+            view.emit(key, sequence, &AccountCredited { amount, credit });
+        } else if let Some(amount) = before.checked_sub(credit).filter(|amount| *amount > Credits::ZERO) {
+            view.emit(key, sequence, &AccountDebited { amount, credit });
+        }
     }
 }

@@ -5,7 +5,7 @@ use engine::{
 };
 use ledger::Balanced;
 
-use crate::{problems::Refusal, record::Account};
+use crate::{events::AccountDebited, problems::Refusal, record::Account};
 
 /// Takes from a user's credit, outside of any checkout. The outcome is what is left.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Command for Pay {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        touches.record(&self.account);
+        touches.subject(&self.account);
     }
 
     fn decide(&self, view: &mut View) -> Result<Credits, Refusal> {
@@ -38,8 +38,9 @@ impl Command for Pay {
                 credit: account.balance.left(),
                 asked: self.amount,
             })?;
-        let account = account.with(balance);
+        let (mut account, amount, credit) = (account.with(balance), self.amount, balance.left());
+        view.emit(&self.account, &mut account.sequence, &AccountDebited { amount, credit });
         view.put(&self.account, account);
-        Ok(balance.left())
+        Ok(credit)
     }
 }

@@ -61,6 +61,7 @@ impl Batch {
             let mut next = 0;
             while next < self.commands.len() {
                 let command = &mut self.commands[next];
+                view.caused_by(command.cause());
                 if let Some(error) = expired(&command.validity(), loaded.now) {
                     self.commands.remove(next).answer(Err(error));
                 } else if let Some(error) = view.unreadable(|own| _ = command.touches(own)) {

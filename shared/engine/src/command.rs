@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use domain::Timestamp;
+use domain::{Cause, Timestamp};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{EngineError, Touches, View};
@@ -24,7 +24,7 @@ pub trait Command: Send + 'static {
     /// Where all of the command's keys live. It decides which lane takes the command.
     fn partition(&self) -> Partition;
 
-    /// Names every record that the decision reads or writes, and every stream and index it appends to.
+    /// Names every record that the decision reads or writes, every subject of its events, and every index that it changes.
     fn touches(&self, touches: &mut Touches);
 
     /// When the command may be decided, by the store's clock. Outside of it, its caller hears
@@ -71,6 +71,8 @@ pub(super) trait Pending: Send {
     fn deadline(&self) -> Instant;
     /// See [`Command::REPEATABLE`].
     fn is_repeatable(&self) -> bool;
+    /// What caused it.
+    fn cause(&self) -> Option<&Cause>;
     /// Remembers what may be in force of it.
     fn note(&mut self, trace: Trace);
 }
@@ -80,6 +82,7 @@ pub(super) struct Submitted<C: Command> {
     command: C,
     outcome: Option<C::Outcome>,
     deadline: Instant,
+    cause: Option<Cause>,
     trace: Trace,
     /// Absent once the caller was answered.
     reply: Option<oneshot::Sender<Result<C::Outcome, EngineError>>>,
@@ -92,6 +95,7 @@ impl<C: Command> Submitted<C> {
             command,
             outcome: None,
             deadline,
+            cause: Cause::current(),
             trace: Trace::Nothing,
             reply: Some(reply),
         };
@@ -149,6 +153,10 @@ impl<C: Command> Pending for Submitted<C> {
 
     fn is_repeatable(&self) -> bool {
         C::REPEATABLE
+    }
+
+    fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
     }
 
     fn note(&mut self, trace: Trace) {

@@ -39,7 +39,7 @@ pub struct EngineConfig {
     /// How long a command may take before it is given up, in milliseconds.
     #[arg(long = "command-deadline-ms", value_name = "MILLIS", env = "COMMAND_DEADLINE_MS", default_value_t = EngineConfig::DEFAULT.command_deadline, value_parser = clap::value_parser!(u64).range(10..=60_000).map(Millis::new))]
     pub command_deadline: Millis,
-    /// About how many entries of at most 16 events a partition's outbox keeps. A reader that falls further behind has to read the records themselves.
+    /// About how many entries of at most 16 events a partition's outbox keeps while the bus is away. What it cuts beyond them is lost to the bus, and counted.
     #[arg(long, env = "OUTBOX_ENTRIES", default_value_t = EngineConfig::DEFAULT.outbox_entries, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub outbox_entries: u32,
 }
@@ -51,7 +51,7 @@ impl EngineConfig {
         lane_queue: 8_192,
         batch_records: 256,
         command_deadline: Millis::new(3_000),
-        outbox_entries: 2_000,
+        outbox_entries: 10_000,
     };
 }
 

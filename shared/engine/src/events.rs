@@ -1,20 +1,189 @@
-use domain::Timestamp;
-use serde::Serialize;
-use serde_json::{Value, json};
+//! What commands announce, and how the outbox holds it.
+//!
+//! An event is appended to its partition's outbox in the same EXEC as the change that it announces. Its number within its
+//! subject is part of the subject's record, so the numbers have no gap and no double. Whoever reads an event twice
+//! recognizes it by its subject and number.
 
-/// Something that happened, for whoever wants to know.
-///
-/// An event is appended to the outbox in the same EXEC as the change that it announces. A reader may see an event twice
-/// and recognizes it by its id.
-pub trait Event: Serialize {
-    /// What kind of event it is: `<subject>.<what happened>`.
+use domain::{Cause, CorrelationId, Timestamp, TraceParent};
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::Record;
+
+/// Something that happened, for whoever wants to know. Its type's docstring and schema are what readers see of it.
+pub trait Event: Serialize + JsonSchema {
+    /// What kind of event it is: `<subject>.<what_happened>`.
     const TYPE: &'static str;
 
-    /// Unique among the events of this type, and the same if the event is told again.
-    fn id(&self) -> String;
+    /// One as it might happen.
+    fn example() -> Self;
 }
 
-/// The event as the outbox holds it; `at` is when it was decided.
-pub(crate) fn envelope<E: Event>(event: &E, at: Timestamp) -> Value {
-    json!({ "type": E::TYPE, "id": event.id(), "at": at, "data": event })
+/// What readers may know of one type of event.
+#[derive(Debug, Clone)]
+pub struct EventKind {
+    /// Its type.
+    pub r#type: &'static str,
+    /// The JSON Schema of its data, described.
+    pub schema: serde_json::Value,
+    /// Data as they might be.
+    pub example: serde_json::Value,
+}
+
+impl EventKind {
+    /// The kind of the events of this type.
+    ///
+    /// # Panics
+    /// If the example is no JSON, which its type's tests would show.
+    #[must_use]
+    pub fn new<E: Event>() -> Self {
+        let settings = SchemaSettings::draft07().with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        });
+        Self {
+            r#type: E::TYPE,
+            schema: settings.into_generator().into_root_schema_for::<E>().into(),
+            example: serde_json::to_value(E::example()).expect("an event is JSON"),
+        }
+    }
+}
+
+/// The number of the last event about a subject: a part of the subject's record. Only emitting an event raises it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sequence(u64);
+
+impl Sequence {
+    /// How many events there were about the subject so far.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+/// A record whose changes are announced once a batch, however many of its commands made them.
+pub trait Announced: Record {
+    /// Emits what follows from the difference between the record before the batch, if there was one, and after it.
+    fn announce(&mut self, before: Option<&Self>, outbox: &mut Outbox<'_>);
+}
+
+/// Where events about one subject go.
+pub struct Outbox<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) now: Timestamp,
+    pub(crate) cause: Option<&'a Cause>,
+    pub(crate) written: &'a mut Vec<serde_json::Result<String>>,
+}
+
+impl Outbox<'_> {
+    /// Appends an event, under the next number of its subject.
+    pub fn emit<E: Event>(&mut self, sequence: &mut Sequence, event: &E) {
+        self.written.push(serde_json::to_string(&Written {
+            r#type: E::TYPE,
+            subject: self.subject,
+            sequence: sequence.next(),
+            time: self.now,
+            correlation_id: self.cause.map(|cause| &cause.correlation_id),
+            traceparent: self.cause.and_then(|cause| cause.traceparent.as_ref()),
+            data: event,
+        }));
+    }
+}
+
+#[derive(Serialize)]
+struct Written<'a, E> {
+    r#type: &'static str,
+    subject: &'a str,
+    sequence: u64,
+    time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<&'a CorrelationId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a TraceParent>,
+    data: &'a E,
+}
+
+/// An event as the outbox holds it, for its readers.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Emitted {
+    /// What kind of event it is.
+    pub r#type: String,
+    /// What it is about.
+    pub subject: String,
+    /// Its number within its subject, from 1.
+    pub sequence: u64,
+    /// When it was decided, by its store's clock.
+    pub time: Timestamp,
+    /// The client's request that caused it, if one did.
+    #[serde(default)]
+    pub correlation_id: Option<CorrelationId>,
+    /// Where that request stood in its trace.
+    #[serde(default)]
+    pub traceparent: Option<TraceParent>,
+    /// What its type says of it, as it was written.
+    pub data: Box<RawValue>,
+}
+
+/// The name of the field of an outbox's entry that holds a batch's events.
+pub const EVENTS_FIELD: &str = "events";
+
+/// The events of one entry, in order.
+///
+/// # Errors
+/// The bytes are none.
+pub fn parse_entry(bytes: &[u8]) -> serde_json::Result<Vec<Emitted>> {
+    serde_json::from_slice(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, JsonSchema)]
+    struct Grown {
+        to: u32,
+    }
+
+    impl Event for Grown {
+        const TYPE: &'static str = "tree.grown";
+
+        fn example() -> Self {
+            Self { to: 1 }
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_with_its_number_and_its_cause() {
+        let (mut sequence, mut written) = (Sequence::default(), Vec::new());
+        let cause = Cause {
+            correlation_id: CorrelationId::accept(Some("a-1")),
+            traceparent: TraceParent::accept(Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")),
+        };
+        let mut outbox = Outbox {
+            subject: "oak",
+            now: Timestamp::from_millis(7),
+            cause: Some(&cause),
+            written: &mut written,
+        };
+        outbox.emit(&mut sequence, &Grown { to: 3 });
+        outbox.cause = None;
+        outbox.emit(&mut sequence, &Grown { to: 4 });
+        let texts: Vec<String> = written.into_iter().map(|text| text.expect("JSON")).collect();
+        let read = parse_entry(format!("[{}]", texts.join(",")).as_bytes()).expect("events");
+        assert_eq!(read.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(
+            (read[0].r#type.as_str(), read[0].subject.as_str()),
+            ("tree.grown", "oak")
+        );
+        assert_eq!(read[0].correlation_id, Some(cause.correlation_id));
+        assert_eq!(read[0].traceparent, cause.traceparent);
+        assert_eq!((read[1].data.get(), &read[1].correlation_id), (r#"{"to":4}"#, &None));
+    }
 }

@@ -100,10 +100,10 @@ impl Partitions {
         }
     }
 
-    /// The key of the partition's outbox stream: `events:{<tag>}`.
+    /// The key of the partition's outbox: `events:{<tag>}`.
     #[must_use]
-    pub fn stream(&self, partition: Partition) -> StreamKey {
-        StreamKey(format!("events:{{{}}}", self.tag(partition)).into())
+    pub fn outbox(&self, partition: Partition) -> StreamKey {
+        StreamKey::outbox(self.tag(partition))
     }
 
     /// The key of one of the partition's indexes: `<kind>:{<tag>}`.
@@ -180,6 +180,20 @@ impl<R> Key<R> {
     }
 }
 
+impl<R> Key<R> {
+    /// The outbox for events about the record.
+    pub(crate) fn outbox(&self) -> StreamKey {
+        StreamKey::outbox(ParsedName::parse(&self.name).map_or("", |name| name.tag))
+    }
+
+    /// The record's own name, without kind and tag.
+    pub(crate) fn id(&self) -> &str {
+        ParsedName::parse(&self.name)
+            .and_then(|name| name.id)
+            .unwrap_or_default()
+    }
+}
+
 impl<R> Clone for Key<R> {
     fn clone(&self) -> Self {
         Self {
@@ -201,6 +215,10 @@ impl<R> fmt::Debug for Key<R> {
 pub struct StreamKey(Str);
 
 impl StreamKey {
+    pub(crate) fn outbox(tag: &str) -> Self {
+        Self(format!("events:{{{tag}}}").into())
+    }
+
     /// The key's name in Redis.
     #[must_use]
     pub fn name(&self) -> &Str {
@@ -277,7 +295,7 @@ mod tests {
             redis_keyslot(partitions.tag(partition).as_bytes())
         );
         assert_eq!(
-            redis_keyslot(partitions.stream(partition).name().as_bytes()),
+            redis_keyslot(key.outbox().name().as_bytes()),
             redis_keyslot(key.name().as_bytes())
         );
     }

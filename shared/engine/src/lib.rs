@@ -43,7 +43,7 @@ pub use self::{
     command::Command,
     engine::{Engine, EngineConfig, Lanes},
     error::EngineError,
-    events::Event,
+    events::{Announced, EVENTS_FIELD, Emitted, Event, EventKind, Outbox, Sequence, parse_entry},
     health::{Ailment, Health},
     record::Record,
     simulation::Simulation,

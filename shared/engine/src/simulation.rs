@@ -76,7 +76,10 @@ impl Simulation {
             let found = self.indexes.entry(index).or_default();
             found.retain(|member, _| !members.contains(member));
         }
-        self.events.extend(writes.append.into_values().flatten());
+        for event in writes.append.into_values().flatten() {
+            let event = serde_json::from_str(&event).map_err(|cause| EngineError::Bug(cause.to_string()))?;
+            self.events.push(event);
+        }
         Ok(outcome)
     }
 

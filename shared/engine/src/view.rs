@@ -12,14 +12,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::Timestamp;
+use domain::{Cause, Timestamp};
 use fred::bytes_utils::Str;
 
 use crate::{
-    EngineError, Event, Record,
+    Announced, EngineError, Event, Outbox, Record, Sequence,
     command::describe,
-    events::envelope,
-    keys::{IndexKey, Key, StreamKey},
+    keys::{IndexKey, Key, ParsedName, StreamKey},
     writes::Writes,
 };
 
@@ -31,6 +30,16 @@ trait AnyRecord: Any + Send {
 impl<R: Record> AnyRecord for R {
     fn encode(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(self)
+    }
+}
+
+/// Announces what became of a record in a batch; see [`Announced`].
+type Announce = fn(&mut dyn AnyRecord, Option<&dyn AnyRecord>, &mut Outbox<'_>);
+
+fn announce<R: Announced>(after: &mut dyn AnyRecord, before: Option<&dyn AnyRecord>, outbox: &mut Outbox<'_>) {
+    let before = before.and_then(|before| (before as &dyn Any).downcast_ref::<R>());
+    if let Some(after) = (after as &mut dyn Any).downcast_mut::<R>() {
+        after.announce(before, outbox);
     }
 }
 
@@ -84,9 +93,10 @@ impl Touches {
         }
     }
 
-    /// Names a stream that events may be appended to.
-    pub fn stream(&mut self, key: &StreamKey) {
-        self.streams.insert(key.name().clone());
+    /// Names a record, and the outbox for events about it.
+    pub fn subject<R: Record>(&mut self, key: &Key<R>) {
+        self.record(key);
+        self.streams.insert(key.outbox().name().clone());
     }
 
     /// Names an index whose members may change.
@@ -119,6 +129,8 @@ impl Touches {
                     loaded,
                     content,
                     written: None,
+                    before: Content::Absent,
+                    announced: None,
                 };
                 (name.clone(), slot)
             })
@@ -131,6 +143,7 @@ impl Touches {
                     .any(|slot| matches!(slot.content, Content::Unreadable(_))),
             slots,
             misused,
+            cause: None,
             entries: BTreeMap::new(),
             members: BTreeMap::new(),
         }
@@ -154,6 +167,10 @@ struct Slot {
     loaded: Option<Bytes>,
     content: Content,
     written: Option<Keep>,
+    /// What was there before the first change.
+    before: Content,
+    /// How the change is announced when the batch ends, and what caused it last.
+    announced: Option<(Announce, Option<Cause>)>,
 }
 
 /// The records of one batch, as its decisions see and change them.
@@ -162,7 +179,9 @@ pub struct View {
     slots: HashMap<Str, Slot>,
     any_unreadable: bool,
     misused: HashMap<Str, String>,
-    entries: BTreeMap<Str, Vec<serde_json::Value>>,
+    /// What caused the command that is decided now.
+    cause: Option<Cause>,
+    entries: BTreeMap<Str, Vec<serde_json::Result<String>>>,
     /// Per index and member: the score to add it with, or that it is to be removed. The last change wins.
     members: BTreeMap<(Str, Str), Option<f64>>,
 }
@@ -206,6 +225,18 @@ impl View {
         self.write(key, Content::Present(Box::new(record)), Keep::Forever);
     }
 
+    /// Writes a record that stays, and announces what the batch changes in it when it ends.
+    ///
+    /// # Panics
+    /// As [`View::get`].
+    pub fn put_announced<R: Announced>(&mut self, key: &Key<R>, record: R) {
+        let cause = self.cause.clone();
+        self.put(key, record);
+        if let Some(slot) = self.slots.get_mut(key.name()) {
+            slot.announced = Some((announce::<R>, cause));
+        }
+    }
+
     /// Writes a record that stays, under a key that only another record tells, so that no command can name it before.
     ///
     /// It is neither read nor watched. So it must be one that is written together with a change of that other record,
@@ -215,6 +246,8 @@ impl View {
             loaded: None,
             content: Content::Absent,
             written: None,
+            before: Content::Absent,
+            announced: None,
         });
         slot.content = Content::Present(Box::new(record));
         slot.written = Some(Keep::Forever);
@@ -240,15 +273,58 @@ impl View {
         let slot = self.slots.get_mut(key.name());
         assert!(slot.is_some(), "{key:?} was written without being named");
         if let Some(slot) = slot {
-            slot.content = content;
+            let before = std::mem::replace(&mut slot.content, content);
+            if slot.written.is_none() {
+                slot.before = before;
+            }
             slot.written = Some(keep);
         }
     }
 
-    /// Appends an event to a partition's outbox, in the same transaction as the batch's records.
-    pub fn emit<E: Event>(&mut self, stream: &StreamKey, event: &E) {
-        let event = envelope(event, self.now);
-        self.entries.entry(stream.name().clone()).or_default().push(event);
+    /// Remembers what caused the command that is decided next.
+    pub(super) fn caused_by(&mut self, cause: Option<&Cause>) {
+        self.cause = cause.cloned();
+    }
+
+    /// Appends an event about a record to the outbox, in the same transaction as the batch's records.
+    ///
+    /// `sequence` is a part of that record, which is to be put after this.
+    pub fn emit<R, E: Event>(&mut self, subject: &Key<R>, sequence: &mut Sequence, event: &E) {
+        let mut outbox = Outbox {
+            subject: subject.id(),
+            now: self.now,
+            cause: self.cause.as_ref(),
+            written: self.entries.entry(subject.outbox().name().clone()).or_default(),
+        };
+        outbox.emit(sequence, event);
+    }
+
+    /// Lets each record that was put to be announced say what became of it.
+    fn announce(&mut self) -> Result<(), EngineError> {
+        for (name, slot) in &mut self.slots {
+            let (Some((announce, cause)), Content::Present(after)) = (slot.announced.take(), &mut slot.content) else {
+                continue;
+            };
+            let before = match &slot.before {
+                Content::Present(before) => Some(&**before),
+                Content::Absent | Content::Unreadable(_) => None,
+            };
+            let Some(ParsedName { tag, id, .. }) = ParsedName::parse(name) else {
+                continue;
+            };
+            let mut outbox = Outbox {
+                subject: id.unwrap_or_default(),
+                now: self.now,
+                cause: cause.as_ref(),
+                written: self.entries.entry(StreamKey::outbox(tag).name().clone()).or_default(),
+            };
+            guarded(|| {
+                announce(&mut **after, before, &mut outbox);
+                Ok(())
+            })
+            .map_err(EngineError::Bug)?;
+        }
+        Ok(())
     }
 
     /// Adds a member to an index, or moves it to another score.
@@ -286,7 +362,8 @@ impl View {
     }
 
     /// What has to be written so that Redis holds what the view holds.
-    pub(super) fn into_writes(self) -> Result<Writes, EngineError> {
+    pub(super) fn into_writes(mut self) -> Result<Writes, EngineError> {
+        self.announce()?;
         let mut writes = Writes::default();
         for (name, slot) in self.slots {
             let (Some(keep), content) = (slot.written, slot.content) else {
@@ -311,7 +388,15 @@ impl View {
                 None => writes.index_remove.entry(index).or_default().push(member),
             }
         }
-        writes.append = self.entries;
+        for (outbox, events) in self.entries {
+            let events: Vec<String> = events
+                .into_iter()
+                .collect::<serde_json::Result<_>>()
+                .map_err(|cause| EngineError::Bug(cause.to_string()))?;
+            if !events.is_empty() {
+                writes.append.insert(outbox, events);
+            }
+        }
         Ok(writes)
     }
 }

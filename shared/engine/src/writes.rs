@@ -2,9 +2,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use fred::bytes_utils::Str;
-use serde_json::json;
 
-use crate::store::connection::Connection;
+use crate::{events::EVENTS_FIELD, store::connection::Connection};
 
 /// How many events an entry of the outbox holds at most, so that a bound on entries is one on bytes. A batch's events of
 /// one partition are rarely more, and an entry costs far more than an event.
@@ -20,7 +19,7 @@ pub(super) struct Writes {
     pub(super) index_add: BTreeMap<Str, Vec<(f64, Str)>>,
     pub(super) index_remove: BTreeMap<Str, Vec<Str>>,
     /// Per stream, the batch's events in order; they become one entry, or a few.
-    pub(super) append: BTreeMap<Str, Vec<serde_json::Value>>,
+    pub(super) append: BTreeMap<Str, Vec<String>>,
 }
 
 impl Writes {
@@ -59,9 +58,9 @@ impl Writes {
         let most = outbox_entries.to_string();
         for (stream, events) in &self.append {
             for events in events.chunks(ENTRY_EVENTS) {
-                let entry = json!(events).to_string();
+                let entry = format!("[{}]", events.join(","));
                 let trimmed = [b"MAXLEN", &b"~"[..], most.as_bytes()];
-                let fields = [b"*", &b"events"[..], entry.as_bytes()];
+                let fields = [b"*", EVENTS_FIELD.as_bytes(), entry.as_bytes()];
                 connection.queue("XADD", std::iter::once(stream.as_bytes()).chain(trimmed).chain(fields));
             }
         }

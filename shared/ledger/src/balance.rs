@@ -1,5 +1,5 @@
-use domain::Amount;
-use engine::Record;
+use domain::{Amount, SagaId};
+use engine::{Record, View, keys::Key};
 use serde::{Deserialize, Serialize};
 
 /// How much is left of a thing that sagas take from.
@@ -24,6 +24,29 @@ pub trait Balanced: Record + Clone {
     /// The record with another balance.
     #[must_use]
     fn with(&self, balance: Balance<Self::Amount>) -> Self;
+
+    /// Puts it after a saga has moved some of its balance, and announces that.
+    fn put_moved(self, view: &mut View, key: &Key<Self>, movement: &Movement<'_, Self::Amount>);
+}
+
+/// What a saga has done to a balance.
+#[derive(Debug, Clone, Copy)]
+pub struct Movement<'a, A> {
+    /// The saga.
+    pub saga_id: &'a SagaId,
+    /// How much it has moved.
+    pub amount: A,
+    /// Whether it took it, or gave it back.
+    pub direction: Direction,
+}
+
+/// Which way a saga moves something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the balance into the saga's hold.
+    Taken,
+    /// From the saga's hold back.
+    GivenBack,
 }
 
 impl<A: Amount> Default for Balance<A> {

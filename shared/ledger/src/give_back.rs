@@ -1,12 +1,12 @@
 use std::ops::RangeInclusive;
 
-use domain::Timestamp;
+use domain::{SagaId, Timestamp};
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
 };
 
-use crate::{Balanced, Fingerprint, Hold, HoldKey, Span, Terms};
+use crate::{Balanced, Direction, Fingerprint, Hold, HoldKey, Movement, Span, Terms};
 
 /// Gives back what a saga holds in one partition, and refuses it for good.
 ///
@@ -20,6 +20,8 @@ pub struct GiveBack<B: Balanced> {
     pub terms: Terms,
     /// When the asking driver took the saga.
     pub driven_since: Timestamp,
+    /// The saga.
+    pub saga_id: SagaId,
     /// What the saga is about.
     pub fingerprint: Fingerprint,
     /// The records with the balances, and what is known of the saga's claims on them.
@@ -35,7 +37,7 @@ impl<B: Balanced> Command for GiveBack<B> {
 
     fn touches(&self, touches: &mut Touches) {
         for (record, hold) in &self.holds {
-            touches.record(record);
+            touches.subject(record);
             touches.record(hold);
         }
     }
@@ -54,7 +56,7 @@ impl<B: Balanced> Command for GiveBack<B> {
                     fingerprint,
                 }) if *fingerprint == self.fingerprint => {
                     let (amount, since) = (*amount, *since);
-                    let until = give_back(view, record, amount);
+                    let until = self.give_back(view, record, amount);
                     until.map(|until| Span { amount, since, until })
                 }
                 // These refuse the saga as they are.
@@ -65,11 +67,17 @@ impl<B: Balanced> Command for GiveBack<B> {
     }
 }
 
-/// Returns the balance's serial afterwards. If the record is no longer there, there is nothing to give back to.
-fn give_back<B: Balanced>(view: &mut View, key: &Key<B>, amount: B::Amount) -> Option<u64> {
-    let record = view.get(key)?;
-    let balance = record.balance().give_back(amount);
-    let record = record.with(balance);
-    view.put(key, record);
-    Some(balance.serial())
+impl<B: Balanced> GiveBack<B> {
+    /// Returns the balance's serial afterwards. If the record is no longer there, there is nothing to give back to.
+    fn give_back(&self, view: &mut View, key: &Key<B>, amount: B::Amount) -> Option<u64> {
+        let record = view.get(key)?;
+        let balance = record.balance().give_back(amount);
+        let movement = Movement {
+            saga_id: &self.saga_id,
+            amount,
+            direction: Direction::GivenBack,
+        };
+        record.with(balance).put_moved(view, key, &movement);
+        Some(balance.serial())
+    }
 }

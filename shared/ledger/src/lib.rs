@@ -24,7 +24,7 @@ mod terms;
 mod properties;
 
 pub use self::{
-    balance::{Balance, Balanced},
+    balance::{Balance, Balanced, Direction, Movement},
     fingerprint::Fingerprint,
     give_back::GiveBack,
     hold::{Hold, HoldKey, Refusal, Span},

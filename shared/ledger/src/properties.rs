@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{Credits, Quantity, Timestamp, UserId};
+use domain::{Credits, OrderId, Quantity, SagaId, Timestamp, UserId};
 use engine::{
     Command, Simulation, Touches, View,
     keys::{Key, Partition, Partitions},
@@ -10,7 +10,9 @@ use engine::{
 use proptest::{collection::vec, prelude::*};
 use serde::{Deserialize, Serialize};
 
-use crate::{Balance, Balanced, Claim, Denial, Fingerprint, GiveBack, Hold, Reason, Refusal, Settle, Take, Terms};
+use crate::{
+    Balance, Balanced, Claim, Denial, Fingerprint, GiveBack, Hold, Movement, Reason, Refusal, Settle, Take, Terms,
+};
 
 const RECORDS: u32 = 3;
 const SAGAS: u32 = 4;
@@ -30,6 +32,10 @@ impl Balanced for Thing {
 
     fn with(&self, balance: Balance<Quantity>) -> Self {
         Self(balance)
+    }
+
+    fn put_moved(self, view: &mut View, key: &Key<Self>, _movement: &Movement<'_, Quantity>) {
+        view.put(key, self);
     }
 }
 
@@ -93,6 +99,13 @@ fn claims() -> impl Strategy<Value = Vec<HashMap<u32, u32>>> {
         proptest::collection::hash_map(0..RECORDS, 0..4_u32, 1..3),
         SAGAS as usize,
     )
+}
+
+fn saga_id(number: u32) -> SagaId {
+    SagaId {
+        order: OrderId::numbered(number),
+        attempt: 1,
+    }
 }
 
 /// One of several things that a saga may be about.
@@ -173,6 +186,7 @@ impl World {
             partition: self.partition(),
             terms: Terms::default(),
             driven_since: Timestamp::MIN,
+            saga_id: saga_id(saga),
             fingerprint,
             has_room: self.has_room,
             claims: self.claimed(saga).into_iter().map(claim).collect(),
@@ -190,6 +204,7 @@ impl World {
             partition: self.partition(),
             terms: Terms::default(),
             driven_since: Timestamp::MIN,
+            saga_id: saga_id(saga),
             fingerprint,
             holds: self.claimed(saga).into_iter().map(keys).collect(),
         };

@@ -1,12 +1,12 @@
 use std::ops::RangeInclusive;
 
-use domain::Timestamp;
+use domain::{SagaId, Timestamp};
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
 };
 
-use crate::{Balanced, Fingerprint, Hold, HoldKey, Refusal, Terms};
+use crate::{Balanced, Direction, Fingerprint, Hold, HoldKey, Movement, Refusal, Terms};
 
 /// One saga's claim on one balance.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Take<B: Balanced> {
     pub terms: Terms,
     /// When the asking driver took the saga.
     pub driven_since: Timestamp,
+    /// The saga.
+    pub saga_id: SagaId,
     /// What the saga is about.
     pub fingerprint: Fingerprint,
     /// Whether the store has room for what is new.
@@ -84,7 +86,7 @@ impl<B: Balanced> Command for Take<B> {
 
     fn touches(&self, touches: &mut Touches) {
         for claim in &self.claims {
-            touches.record(&claim.record);
+            touches.subject(&claim.record);
             touches.record(&claim.hold);
         }
     }
@@ -156,7 +158,12 @@ impl<B: Balanced> Take<B> {
                 since,
                 fingerprint: self.fingerprint,
             };
-            view.put(&claim.record, record);
+            let movement = Movement {
+                saga_id: &self.saga_id,
+                amount: claim.amount,
+                direction: Direction::Taken,
+            };
+            record.put_moved(view, &claim.record, &movement);
             view.put(&claim.hold, held);
         }
     }

@@ -27,7 +27,7 @@ use domain::{Millis, Timestamp};
 /// How long words count and records stay. The same for order, stock and payment; each request is checked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct Terms {
-    /// How long what a finished saga leaves is kept, in milliseconds: at least four times DRIVE_MAX_AGE_MS, and twice that more than a saga's deadline.
+    /// How long what a finished saga leaves is kept, in milliseconds: at least four times `DRIVE_MAX_AGE_MS`, and twice that more than a saga's deadline.
     #[arg(long = "finished-retention-ms", value_name = "MILLIS", env = "FINISHED_RETENTION_MS", default_value_t = Terms::DEFAULT.finished_retention, value_parser = clap::value_parser!(u64).range(1_000..=86_400_000).map(Millis::new))]
     pub finished_retention: Millis,
     // Far beyond a lease. A driver may sleep for hours, with its machine, and go on with what it knew; and a request may

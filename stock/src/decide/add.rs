@@ -23,7 +23,7 @@ impl Command for Add {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        touches.record(&self.item);
+        touches.subject(&self.item);
     }
 
     fn decide(&self, view: &mut View) -> Result<Quantity, Refusal> {
@@ -35,7 +35,7 @@ impl Command for Add {
             asked: self.amount,
         })?;
         let item = item.with(balance);
-        view.put(&self.item, item);
+        view.put_announced(&self.item, item);
         Ok(balance.left())
     }
 }

@@ -3,7 +3,6 @@ use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
 };
-use ledger::Balance;
 
 use crate::record::Item;
 
@@ -22,14 +21,10 @@ impl Command for Create {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        touches.record(&self.item);
+        touches.subject(&self.item);
     }
 
     fn decide(&self, view: &mut View) {
-        let item = Item {
-            price: self.price,
-            balance: Balance::default(),
-        };
-        view.put(&self.item, item);
+        view.put_announced(&self.item, Item::new(self.price));
     }
 }

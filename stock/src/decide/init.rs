@@ -27,23 +27,19 @@ impl Command for Init {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        self.items.iter().for_each(|(_, item)| touches.record(item));
+        self.items.iter().for_each(|(_, item)| touches.subject(item));
     }
 
     fn decide(&self, view: &mut View) -> Vec<u32> {
         let mut stay = Vec::new();
         for (number, key) in &self.items {
-            let balance = view.get(key).map(|item| item.balance).unwrap_or_default();
-            match balance.reset(self.stock) {
-                Some(balance) => view.put(
-                    key,
-                    Item {
-                        price: self.price,
-                        balance,
-                    },
-                ),
-                None => stay.push(*number),
-            }
+            let item = view.get(key).cloned().unwrap_or_else(|| Item::new(self.price));
+            let Some(balance) = item.balance.reset(self.stock) else {
+                stay.push(*number);
+                continue;
+            };
+            let price = self.price;
+            view.put_announced(key, Item { price, balance, ..item });
         }
         stay
     }

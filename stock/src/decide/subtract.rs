@@ -23,7 +23,7 @@ impl Command for Subtract {
     }
 
     fn touches(&self, touches: &mut Touches) {
-        touches.record(&self.item);
+        touches.subject(&self.item);
     }
 
     fn decide(&self, view: &mut View) -> Result<Quantity, Refusal> {
@@ -36,7 +36,7 @@ impl Command for Subtract {
             asked: self.amount,
         })?;
         let item = item.with(balance);
-        view.put(&self.item, item);
+        view.put_announced(&self.item, item);
         Ok(balance.left())
     }
 }

@@ -20,10 +20,11 @@ use tokio::{
 };
 
 /// What Redis answers to one command.
-pub(crate) type Reply = BytesFrame;
+pub type Reply = BytesFrame;
 
 /// What Redis says is wrong, if an answer is an error.
-pub(crate) fn error(reply: &Reply) -> Option<&str> {
+#[must_use]
+pub fn error(reply: &Reply) -> Option<&str> {
     match reply {
         Reply::Error(cause) => Some(cause),
         _ => None,
@@ -41,15 +42,20 @@ const READ: usize = 64 * 1024;
 /// What was sent may have been done. The connection must not be used any more: a late answer would be taken for the
 /// answer to something else.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectionError {
+pub enum ConnectionError {
+    /// There was no answer in time.
     #[error("Redis did not answer within {0:?}")]
     Timeout(Duration),
+    /// The other side has ended it.
     #[error("Redis closed the connection")]
     Closed,
+    /// The socket failed.
     #[error("the connection to Redis broke: {0}")]
     Broken(#[from] io::Error),
+    /// What came is no answer.
     #[error("Redis does not speak its protocol: {0}")]
     Garbled(#[from] RedisProtocolError),
+    /// More came than was asked for.
     #[error("Redis sent what nobody had asked for")]
     Unasked,
 }
@@ -59,7 +65,7 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// A connection that never reconnects and never repeats anything.
-pub(crate) struct Connection {
+pub struct Connection {
     stream: Box<dyn Stream>,
     timeout: Duration,
     outgoing: Vec<u8>,
@@ -111,7 +117,7 @@ impl Connection {
     }
 
     /// Adds a command to what [`Connection::exchange`] sends.
-    pub(crate) fn queue<'a>(&mut self, name: &'a str, arguments: impl IntoIterator<Item = &'a [u8]>) {
+    pub fn queue<'a>(&mut self, name: &'a str, arguments: impl IntoIterator<Item = &'a [u8]>) {
         if self.is_asking && !self.in_transaction {
             self.unheard.push(self.asked);
             self.put("ASKING", []);
@@ -138,8 +144,19 @@ impl Connection {
     /// Sends what was added, and waits for as many answers.
     ///
     /// An answer that is an error is an answer like any other.
-    pub(crate) async fn exchange(&mut self) -> Result<Vec<Reply>, ConnectionError> {
-        let timeout = self.timeout;
+    ///
+    /// # Errors
+    /// Any of them ends the connection: see [`ConnectionError`].
+    pub async fn exchange(&mut self) -> Result<Vec<Reply>, ConnectionError> {
+        self.exchange_waiting(Duration::ZERO).await
+    }
+
+    /// As [`Connection::exchange`], if what was added makes Redis wait for so long before it answers.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn exchange_waiting(&mut self, wait: Duration) -> Result<Vec<Reply>, ConnectionError> {
+        let timeout = self.timeout + wait;
         tokio::time::timeout(timeout, self.exchange_unbounded())
             .await
             .map_err(|_| ConnectionError::Timeout(timeout))?

@@ -81,7 +81,7 @@ impl LaneServer {
         self.redirect.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    async fn connect(&self) -> Result<Connection, ConnectError> {
+    pub(super) async fn connect(&self) -> Result<Connection, ConnectError> {
         if let Some(Redirect { server, is_asking }) = self.take_redirect() {
             let mut connection = self.greet(self.over_tcp(&server).await?).await?;
             if is_asking {
@@ -219,7 +219,7 @@ fn nowhere(host: &Server, cause: &str) -> ConnectError {
 }
 
 /// What TIME answers: seconds and microseconds since the epoch.
-pub(crate) fn time(reply: &Reply) -> Option<Timestamp> {
+pub fn time(reply: &Reply) -> Option<Timestamp> {
     let Reply::Array(parts) = reply else { return None };
     let [seconds, microseconds] = parts.as_slice() else {
         return None;

@@ -7,7 +7,7 @@
 //! - the shared [`Reader`](reader::Reader) is fred's, reconnects as it likes, and carries nothing but reads.
 
 mod claim;
-pub(crate) mod connection;
+pub mod connection;
 mod error;
 mod info;
 mod lane;
@@ -41,9 +41,11 @@ use fred::{
 pub use self::claim::claimed_partitions;
 pub use self::error::{ReadError, StoreError, StoreFull};
 pub use self::info::info_field;
-pub(crate) use self::lane::{ConnectError, LanePool, LaneServer, Redirect, time};
+pub use self::lane::time;
+pub(crate) use self::lane::{ConnectError, LanePool, LaneServer, Redirect};
 pub use self::url::redacted;
 use self::{
+    connection::Connection,
     reader::{Dialing, Reader},
     scan::Scanner,
 };
@@ -156,6 +158,20 @@ impl Store {
     #[must_use]
     pub fn is_clustered(&self) -> bool {
         self.redis.server.is_clustered()
+    }
+
+    /// A new connection to the server that holds a key. For what fred's client cannot do: transactions, and reads that
+    /// wait.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] within the command timeout.
+    pub async fn connect(&self, key: &str) -> Result<Connection, ReadError> {
+        let slot = redis_keyslot(key.as_bytes());
+        let server = LaneServer::new(self.redis.clone(), slot, self.timeout);
+        server
+            .connect()
+            .await
+            .map_err(|cause| ReadError::Unavailable(cause.to_string()))
     }
 
     /// The connections of the lane whose keys lie in this cluster slot.
