@@ -5,6 +5,7 @@ mod redis;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use bus::{Bus, BusBounds, BusError, Catalogue, Topic};
 use clap::{CommandFactory, Parser};
 use engine::{EngineConfig, Lanes, store::StoreConfig};
 use order::{Orders, config::SagaConfig, participants::Participants};
@@ -12,15 +13,15 @@ use payment::Payment;
 use poem::{endpoint::make_sync, web::Html};
 use poem_openapi::{OpenApi, OpenApiService};
 use process::{
-    Bound, Resources, ServerConfig, Service, StartError, Telemetry, TelemetryConfig, Trouble, Vitals, check_times,
-    finish, public_routes, require, shutdown, unless_stopped,
+    Bound, FEED_ROOT, FeedApi, Relays, Resources, ServerConfig, Service, StartError, Telemetry, TelemetryConfig,
+    Trouble, Vitals, check_times, finish, public_routes, require, shutdown, unless_stopped,
 };
 use stock::Stock;
 use tokio_util::sync::CancellationToken;
 
 use self::{
     embedded::{EmbeddedPayment, EmbeddedStock},
-    redis::{Fsync, RedisServers, StoreUrls},
+    redis::{Fsync, RedisServers, RedisUrls},
 };
 
 /// How long the services may take to finish what they have begun before their stores are ended. What they leave is
@@ -44,6 +45,8 @@ struct Options {
     redis_server: PathBuf,
     #[command(flatten)]
     engine: EngineConfig,
+    #[command(flatten)]
+    bus: BusBounds,
     #[command(flatten)]
     saga: SagaConfig,
     #[command(flatten)]
@@ -113,13 +116,13 @@ async fn overdue(stop: &CancellationToken) {
 /// Runs the services until `stop`, and lets them finish what they have begun.
 async fn run(
     options: &Options,
-    urls: &StoreUrls,
+    urls: &RedisUrls,
     telemetry: Telemetry,
     socket: Bound,
     trouble: &Trouble,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut house = House::new(&options.engine, urls, trouble, &stop);
+    let mut house = House::new(&options.engine, options.bus, urls, trouble, &stop)?;
     let started = start_services(&mut house, &options.saga).await;
     let Some((orders, operations)) = unless_stopped(started)? else {
         return Ok(());
@@ -128,10 +131,15 @@ async fn run(
     let api = OpenApiService::new(operations, "Holdfast", env!("CARGO_PKG_VERSION"))
         .description("Stock, credit and orders, and the checkout that settles them.");
     let House {
-        roots, vitals, lanes, ..
+        roots,
+        events,
+        vitals,
+        lanes,
+        relays,
+        ..
     } = house;
     let max_calls = options.server.max_calls;
-    let routes = public_routes(api, &roots, vitals, telemetry, max_calls, stop.clone()).at(
+    let routes = public_routes(api, &events, &roots, vitals, telemetry, max_calls, stop.clone()).at(
         "/",
         make_sync(|_| Html(include_str!("../../deploy/gateway/landing.html"))),
     );
@@ -141,6 +149,7 @@ async fn run(
     drop(orders);
     background.await?;
     finish(lanes).await;
+    relays.finish().await;
     Ok(())
 }
 
@@ -163,44 +172,67 @@ async fn start_services(
         }),
     };
     let orders = Orders::new(house.resources::<Orders>().await?, saga.clone(), participants);
-    let operations = (orders.operations(), stock.operations(), payment.operations());
+    house.roots.push(FEED_ROOT);
+    let operations = (
+        orders.operations(),
+        stock.operations(),
+        payment.operations(),
+        FeedApi::new(Some(&house.bus)),
+    );
     Ok((orders, operations))
 }
 
 /// What the services of this process stand on, and what it serves for all of them.
 struct House<'a> {
     engine: &'a EngineConfig,
-    urls: &'a StoreUrls,
+    urls: &'a RedisUrls,
     trouble: &'a Trouble,
     stop: &'a CancellationToken,
     roots: Vec<&'static str>,
+    events: Catalogue,
     vitals: Vec<Vitals>,
     lanes: Vec<Lanes>,
+    bus: Bus,
+    bus_bounds: BusBounds,
+    relays: Relays,
 }
 
 impl<'a> House<'a> {
-    fn new(engine: &'a EngineConfig, urls: &'a StoreUrls, trouble: &'a Trouble, stop: &'a CancellationToken) -> Self {
-        Self {
+    fn new(
+        engine: &'a EngineConfig,
+        bus_bounds: BusBounds,
+        urls: &'a RedisUrls,
+        trouble: &'a Trouble,
+        stop: &'a CancellationToken,
+    ) -> Result<Self, BusError> {
+        Ok(Self {
+            bus: Bus::open(&StoreConfig::at(urls.bus()))?,
+            bus_bounds,
+            relays: Relays::default(),
             engine,
             urls,
             trouble,
             stop,
             roots: Vec::new(),
+            events: Catalogue::new("Holdfast", env!("CARGO_PKG_VERSION")),
             vitals: Vec::new(),
             lanes: Vec::new(),
-        }
+        })
     }
 
     /// The store and the lanes of one more service.
     async fn resources<S: Service>(&mut self) -> Result<Resources, StartError> {
-        let store = StoreConfig::at(&self.urls[&S::NAME]);
-        let (resources, lanes) = Resources::start(S::NAME, &store, self.engine, self.stop).await?;
-        self.roots.push(S::ROOT);
+        let store = StoreConfig::at(self.urls.store(S::NAME));
+        let (mut resources, lanes) = Resources::start(S::NAME, &store, self.engine, self.stop).await?;
+        self.roots.extend(S::ROOTS);
+        self.events.add(Topic::of(S::NAME), S::events());
         self.vitals.push(Vitals {
             trouble: self.trouble.clone(),
             ..resources.vitals()
         });
         self.lanes.push(lanes);
+        resources.bus = Some(self.bus.clone());
+        self.relays.start(&resources, self.bus_bounds);
         Ok(resources)
     }
 }

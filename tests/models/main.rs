@@ -2,4 +2,5 @@
 
 mod age;
 mod engine;
+mod relay;
 mod saga;

@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
+use bus::BusConfig;
 use clap::{Args, Command, error::ErrorKind};
 use domain::Millis;
 use engine::{EngineConfig, store::StoreConfig};
@@ -38,6 +39,9 @@ pub struct ServiceConfig {
     /// The engine's bounds.
     #[command(flatten)]
     pub engine: EngineConfig,
+    /// The bus.
+    #[command(flatten)]
+    pub bus: BusConfig,
     /// Its log.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,

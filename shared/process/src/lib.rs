@@ -6,8 +6,11 @@
 //! ```
 
 mod config;
+mod events_page;
+mod feed_api;
 mod listener;
 mod readiness;
+mod relaying;
 mod resources;
 mod routes;
 mod run;
@@ -19,8 +22,10 @@ mod trouble;
 
 pub use self::{
     config::{BadTimes, InternalConfig, ServerConfig, ServiceConfig, check_times, require},
+    feed_api::{FEED_ROOT, FeedApi, NO_BUS, no_bus},
     listener::{BadListenAt, BindError, Bound, ListenAt},
     readiness::Vitals,
+    relaying::{Relays, bounded, open_bus},
     resources::{Resources, StartError, check_health, finish, serve, unless_stopped},
     routes::public_routes,
     run::{command, run},

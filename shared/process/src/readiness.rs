@@ -22,7 +22,7 @@ impl Vitals {
     async fn check(&self) -> Result<(), String> {
         let service = self.service;
         if self.store.ping().await.is_err() {
-            let reason = self.trouble.reason(service);
+            let reason = self.trouble.reason(service.as_str());
             let reason = reason.as_deref().unwrap_or("the store does not answer");
             return Err(format!("{service}: {reason}\n"));
         }

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use bus::Bus;
 use domain::ServiceName;
 use engine::{
     Engine, EngineConfig, Lanes,
@@ -39,10 +40,12 @@ pub struct Resources {
     pub store: Store,
     /// The key groups of the deployment.
     pub partitions: Partitions,
+    /// Where its events go, if somewhere.
+    pub bus: Option<Bus>,
 }
 
 impl Resources {
-    /// Claims the store for `service` and starts the lanes, which are to be waited for in the end ([`finish`]).
+    /// Claims the store for `service`, without a bus, and starts the lanes, which are to be waited for in the end ([`finish`]).
     ///
     /// # Errors
     /// Wrong settings, a store that is somebody else's, no store within [`STORE_PATIENCE`], or `stop` before it is there.
@@ -65,6 +68,7 @@ impl Resources {
             engine,
             store,
             partitions,
+            bus: None,
         };
         Ok((resources, lanes))
     }

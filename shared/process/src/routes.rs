@@ -1,7 +1,8 @@
-//! The routes that every process serves: its API, documentation, health and metrics.
+//! The routes that every process serves: its API, its documents, health and metrics.
 
 use std::sync::Arc;
 
+use bus::Catalogue;
 use bytes::Bytes;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::make, get};
 use poem_openapi::{OpenApi, OpenApiService};
@@ -11,14 +12,18 @@ use web::{
     middleware::{Admission, Allow, BodyLimit},
 };
 
-use crate::{Telemetry, Vitals, readiness::readiness};
+use crate::{Telemetry, Vitals, events_page, readiness::readiness};
 
-/// The public side of a service: its API below `roots`, documentation, health and metrics.
+/// Where the events' document is. Every `CloudEvent` names it.
+const ASYNCAPI: &str = "/asyncapi.json";
+
+/// The public side of a service: its API below `roots`, the documents of its calls and its events, health and metrics.
 ///
 /// The API serves at most `max_calls` calls at once. Health and metrics bypass that limit: a busy
 /// service is still healthy. From `stop` on it says that it is not ready.
 pub fn public_routes<A: OpenApi + 'static>(
     api: OpenApiService<A, ()>,
+    events: &Catalogue,
     roots: &[&str],
     vitals: Vec<Vitals>,
     telemetry: Telemetry,
@@ -34,6 +39,7 @@ pub fn public_routes<A: OpenApi + 'static>(
         .at("/openapi.json", document.with(allow.clone()))
         .nest("/health", health_routes(vitals, stop).with(allow.clone()))
         .at("/metrics", get(metrics_endpoint(telemetry)).with(allow.clone()));
+    let fixed = event_routes(fixed, events, &allow);
     let api = api
         .into_endpoint()
         .with(allow)
@@ -43,6 +49,26 @@ pub fn public_routes<A: OpenApi + 'static>(
     roots
         .iter()
         .fold(fixed, |routes, root| routes.nest_no_strip(root, api.clone()))
+}
+
+/// Adds the events' document, and its page.
+///
+/// The document of a single service has a second path with the service's name, which is the one behind the gateway as
+/// well: the page links it, wherever the page is served.
+fn event_routes(routes: Route, events: &Catalogue, allow: &Allow) -> Route {
+    let document = events.document().to_string();
+    let document = || get(text_endpoint("application/json", document.clone())).with(allow.clone());
+    let routes = routes.at(ASYNCAPI, document());
+    let mut topics = events.topics().map(|(topic, _)| topic);
+    let (routes, link) = match (topics.next(), topics.next()) {
+        (Some(only), None) => {
+            let named = format!("/asyncapi/{}.json", only.service());
+            (routes.at(&named, document()), named)
+        }
+        _ => (routes, ASYNCAPI.to_owned()),
+    };
+    let page = text_endpoint("text/html; charset=utf-8", events_page::page(events, &link));
+    routes.at("/events", get(page).with(allow.clone()))
 }
 
 fn text_endpoint(content_type: &'static str, text: String) -> impl Endpoint<Output = Response> {

@@ -5,8 +5,8 @@ use tokio::runtime::Runtime;
 use web::AllowedOrigins;
 
 use crate::{
-    Resources, ServerConfig, Service, ServiceConfig, Telemetry, check_health, finish, public_routes, require, serve,
-    shutdown, unless_stopped,
+    FEED_ROOT, FeedApi, Relays, Resources, ServerConfig, Service, ServiceConfig, Telemetry, bounded, check_health,
+    finish, open_bus, public_routes, require, serve, shutdown, unless_stopped,
 };
 
 #[derive(Parser)]
@@ -48,11 +48,16 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
     let stop = shutdown::on_signal()?;
     #[cfg(feature = "clock-faults")]
     process.rehearse_clock_faults();
-    let started = Resources::start(S::NAME, &process.store, &process.engine, &stop).await;
-    let Some((resources, lanes)) = unless_stopped(started)? else {
+    let engine = bounded(&process.engine, &process.bus);
+    let started = Resources::start(S::NAME, &process.store, &engine, &stop).await;
+    let Some((mut resources, lanes)) = unless_stopped(started)? else {
         return Ok(());
     };
     let vitals = resources.vitals();
+    let mut relays = Relays::default();
+    resources.bus = open_bus(&process.bus, &process.store)?;
+    let feed = FeedApi::new(resources.bus.as_ref());
+    relays.start(&resources, process.bus.bounds);
     let service = S::start(resources, &own)?;
     let background = tokio::spawn(service.background(stop.clone()));
     let ServerConfig {
@@ -62,8 +67,9 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
         allowed_origins,
     } = process.server;
     let public = public_routes(
-        service.api(),
-        &[S::ROOT],
+        service.api(feed),
+        &S::catalogue(),
+        &[S::ROOTS, &[FEED_ROOT]].concat(),
         vec![vitals],
         telemetry,
         max_calls,
@@ -84,5 +90,6 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
     drop(service);
     background.await?;
     finish([lanes]).await;
+    relays.finish().await;
     Ok(())
 }

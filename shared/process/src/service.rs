@@ -1,12 +1,14 @@
 //! What makes a service one.
 
+use bus::{Catalogue, Topic};
 use clap::Args;
 use domain::ServiceName;
+use engine::EventKind;
 use poem::Route;
 use poem_openapi::{OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 
-use crate::{ListenAt, Resources, ServerConfig};
+use crate::{FeedApi, ListenAt, Resources, ServerConfig};
 
 /// One of Holdfast's services: in a process of its own ([`run`](crate::run)), or beside others in standalone.
 ///
@@ -19,8 +21,8 @@ pub trait Service: Sized + Send + Sync + 'static {
     const ABOUT: &'static str;
     /// What its public operations are about, for their document.
     const DESCRIPTION: &'static str;
-    /// The path that its public operations lie below.
-    const ROOT: &'static str;
+    /// The paths that its public operations lie below.
+    const ROOTS: &'static [&'static str];
 
     /// Its own settings, besides those of every process.
     type Settings: Args + Clone + Send;
@@ -42,10 +44,21 @@ pub trait Service: Sized + Send + Sync + 'static {
     /// Its public operations.
     fn operations(&self) -> Self::Api;
 
-    /// Its public operations with their document.
-    fn api(&self) -> OpenApiService<Self::Api, ()> {
+    /// Its public operations and the feed, with their document.
+    fn api(&self, feed: FeedApi) -> OpenApiService<(Self::Api, FeedApi), ()> {
         let title = format!("Holdfast {}", Self::NAME);
-        OpenApiService::new(self.operations(), title, env!("CARGO_PKG_VERSION")).description(Self::DESCRIPTION)
+        let operations = (self.operations(), feed);
+        OpenApiService::new(operations, title, env!("CARGO_PKG_VERSION")).description(Self::DESCRIPTION)
+    }
+
+    /// What it announces.
+    fn events() -> Vec<EventKind>;
+
+    /// What it announces, with their document.
+    #[must_use]
+    fn catalogue() -> Catalogue {
+        Catalogue::new(format!("Holdfast {}", Self::NAME), env!("CARGO_PKG_VERSION"))
+            .with(Topic::of(Self::NAME), Self::events())
     }
 
     /// What it serves to other services, and where. Nothing, unless it says so.

@@ -1,4 +1,4 @@
-//! The standalone's own redis-servers: one a service, reached through a socket that only its owner may
+//! The standalone's own redis-servers: one a service, and the bus, reached through a socket that only its owner may
 //! open.
 
 mod folder;
@@ -19,22 +19,38 @@ pub(crate) use self::{
     program::{Fsync, ensure_installed},
 };
 
-/// Where each service finds its server.
-pub(crate) type StoreUrls = HashMap<ServiceName, String>;
+/// What the bus's server is called, beside those that are called as their services.
+const BUS: &str = "bus";
 
-/// A server for each service.
+/// Where each server is found.
+pub(crate) struct RedisUrls(HashMap<&'static str, String>);
+
+impl RedisUrls {
+    /// A service's store.
+    pub(crate) fn store(&self, service: ServiceName) -> &str {
+        &self.0[service.as_str()]
+    }
+
+    /// The bus.
+    pub(crate) fn bus(&self) -> &str {
+        &self.0[BUS]
+    }
+}
+
+/// A server for each service, and the bus.
 pub(crate) struct RedisServers(Vec<RedisServer>);
 
 impl RedisServers {
     /// Starts them on their folders below `data`. They answer once they have [`loaded`](Self::loaded).
     pub(crate) async fn start(program: &Path, data: &Path, fsync: Fsync) -> anyhow::Result<Self> {
-        let start = |service: &ServiceName| RedisServer::start(*service, program, data, fsync);
-        Ok(Self(try_join_all(ServiceName::ALL.iter().map(start)).await?))
+        let names = ServiceName::ALL.iter().map(|service| service.as_str()).chain([BUS]);
+        let start = |name| RedisServer::start(name, program, data, fsync);
+        Ok(Self(try_join_all(names.map(start)).await?))
     }
 
-    /// Where the services find them.
-    pub(crate) fn urls(&self) -> StoreUrls {
-        self.0.iter().map(|server| (server.service(), server.url())).collect()
+    /// Where they are found.
+    pub(crate) fn urls(&self) -> RedisUrls {
+        RedisUrls(self.0.iter().map(|server| (server.name(), server.url())).collect())
     }
 
     /// Waits until they have loaded their data, however long that takes, and says how far they are.

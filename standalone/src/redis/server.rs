@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use domain::{Backoff, ServiceName};
+use domain::Backoff;
 use process::Trouble;
 use tokio::{
     process::Child,
@@ -41,7 +41,8 @@ const STEADY: Duration = Duration::from_secs(60);
 
 /// One redis-server with its data.
 pub(super) struct RedisServer {
-    service: ServiceName,
+    /// Whose it is: a service's, or the bus.
+    name: &'static str,
     program: PathBuf,
     folder: PathBuf,
     fsync: Fsync,
@@ -52,16 +53,16 @@ pub(super) struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts the server for `service` on its folder below `data`, after one that an earlier standalone may
+    /// Starts the server called `name` on its folder below `data`, after one that an earlier standalone may
     /// have left behind has ended. It answers once it has [`loaded`](Self::loaded).
-    pub(super) async fn start(service: ServiceName, program: &Path, data: &Path, fsync: Fsync) -> anyhow::Result<Self> {
-        let folder = data.join(service.as_str());
+    pub(super) async fn start(name: &'static str, program: &Path, data: &Path, fsync: Fsync) -> anyhow::Result<Self> {
+        let folder = data.join(name);
         folder::make_folder(&folder)?;
         folder::check_socket_path(&folder)?;
         folder::end_leftover(&folder).await?;
         let (child, log) = spawn(program, &folder, fsync)?;
         Ok(Self {
-            service,
+            name,
             program: program.to_owned(),
             folder,
             fsync,
@@ -95,22 +96,19 @@ impl RedisServer {
                 self.log.finished().await;
                 bail!(
                     "the redis-server for {} ended at once ({status}):\n{}",
-                    self.service,
+                    self.name,
                     self.log.end()
                 );
             }
             ensure!(
                 heard.elapsed() < patience,
                 "the redis-server for {} says nothing",
-                self.service
+                self.name
             );
             if told.elapsed() >= PROGRESS_INTERVAL {
                 told = Instant::now();
                 if let Some(progress) = loading_progress(&socket).await {
-                    tracing::info!(
-                        server = self.service.as_str(),
-                        "redis-server loads its data: {progress}"
-                    );
+                    tracing::info!(server = self.name, "redis-server loads its data: {progress}");
                 }
             }
             sleep(POLL).await;
@@ -120,8 +118,8 @@ impl RedisServer {
     }
 
     /// Whose it is.
-    pub(super) fn service(&self) -> ServiceName {
-        self.service
+    pub(super) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Starts the server again whenever it dies, after a pause that grows while it keeps dying, and keeps in
@@ -137,8 +135,8 @@ impl RedisServer {
                 attempt = 0;
             }
             let reason = self.log.last_line();
-            trouble.tell(self.service, format!("redis-server has ended ({ended}): {reason}"));
-            tracing::error!(server = self.service.as_str(), ended, reason, "redis-server has ended");
+            trouble.tell(self.name, format!("redis-server has ended ({ended}): {reason}"));
+            tracing::error!(server = self.name, ended, reason, "redis-server has ended");
             self.start_again(trouble, &mut attempt).await;
         }
     }
@@ -149,20 +147,15 @@ impl RedisServer {
             let pause = RESTARTS.wait(*attempt);
             *attempt += 1;
             sleep(pause).await;
-            tracing::warn!(
-                server = self.service.as_str(),
-                attempt,
-                ?pause,
-                "starting redis-server again"
-            );
+            tracing::warn!(server = self.name, attempt, ?pause, "starting redis-server again");
             match spawn(&self.program, &self.folder, self.fsync) {
                 Ok((child, log)) => {
                     (self.child, self.log) = (child, log);
                     return;
                 }
                 Err(error) => {
-                    tracing::error!(server = self.service.as_str(), %error, "redis-server does not start");
-                    trouble.tell(self.service, error.to_string());
+                    tracing::error!(server = self.name, %error, "redis-server does not start");
+                    trouble.tell(self.name, error.to_string());
                 }
             }
         }
@@ -177,7 +170,7 @@ impl RedisServer {
                 *loaded = ping(&socket).await == PingAnswer::Ready;
                 sleep(POLL).await;
             }
-            trouble.is_over(self.service);
+            trouble.is_over(self.name);
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -190,7 +183,7 @@ impl RedisServer {
     pub(super) async fn stop(mut self) {
         // What it has not loaded it cannot have changed.
         if self.loaded && !self.ends_when_told().await {
-            tracing::error!(server = self.service.as_str(), "redis-server does not stop; ending it");
+            tracing::error!(server = self.name, "redis-server does not stop; ending it");
         }
         // It may have ended by itself.
         let _ = self.child.kill().await;
@@ -235,7 +228,7 @@ mod tests {
         let mut command = Command::new("sleep");
         command.arg("60").stdin(Stdio::null()).kill_on_drop(true);
         RedisServer {
-            service: ServiceName::Stock,
+            name: "stock",
             program: "redis-server".into(),
             folder: folder.to_owned(),
             fsync: Fsync::Always,

@@ -25,6 +25,15 @@ pub struct Audit {
     pub stock_holds: u64,
     /// How many holds payment has.
     pub payment_holds: u64,
+    /// How many events are on the bus, if one was named.
+    #[serde(default)]
+    pub events: u64,
+    /// How many entries of outboxes wait to be moved there.
+    #[serde(default)]
+    pub entries_waiting: u64,
+    /// How many entries were cut before they were moved.
+    #[serde(default)]
+    pub entries_lost: u64,
     /// How many findings there are of each kind.
     pub off: BTreeMap<String, u64>,
     /// What is off.

@@ -20,6 +20,8 @@ pub struct Setup {
     pub payment_urls: Option<String>,
     /// Where order finds its Redis, instead of at the server's own address.
     pub order_redis: Option<String>,
+    /// Options of a bus, if there is one.
+    pub bus: Option<Vec<&'static str>>,
 }
 
 impl Setup {
@@ -33,6 +35,16 @@ impl Setup {
             stock_urls: None,
             payment_urls: None,
             order_redis: None,
+            bus: None,
+        }
+    }
+
+    /// As by default, with a bus.
+    #[must_use]
+    pub fn with_bus() -> Self {
+        Self {
+            bus: Some(Vec::new()),
+            ..Self::default()
         }
     }
 }
@@ -196,6 +208,8 @@ pub struct Deployment {
     pub payment_redis: RedisServer,
     /// Order's Redis.
     pub order_redis: RedisServer,
+    /// The bus, if there is one.
+    pub bus: Option<RedisServer>,
     /// A client that takes the replicas in turn.
     pub client: Client,
 }
@@ -210,11 +224,16 @@ impl Deployment {
 
     /// Starts the services on Redis servers that are there, and waits until they are ready.
     pub async fn start_on(
-        setup: Setup,
+        mut setup: Setup,
         stock_redis: RedisServer,
         payment_redis: RedisServer,
         order_redis: RedisServer,
     ) -> Self {
+        let bus = match &setup.bus {
+            Some(options) => Some(RedisServer::start_with(options).await),
+            None => None,
+        };
+        setup.settings.extend(bus.iter().map(|bus| ("BUS_URL", bus.url())));
         let replicas = |name, redis: &str, settings: &Vec<_>| -> Vec<Service> {
             (0..setup.replicas)
                 .map(|_| Service::start(name, redis, settings.clone()))
@@ -241,8 +260,22 @@ impl Deployment {
             stock_redis,
             payment_redis,
             order_redis,
+            bus,
             client,
         }
+    }
+
+    /// The bus.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn bus(&mut self) -> &mut RedisServer {
+        self.bus.as_mut().expect("a bus")
+    }
+
+    /// All processes.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.order.iter().chain(&self.stock).chain(&self.payment)
     }
 }
 

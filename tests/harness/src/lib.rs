@@ -5,10 +5,12 @@
 //! by side never meet on a port. (Linux answers on all of 127.0.0.0/8.)
 
 mod auditor;
+mod bus_log;
 mod client;
 mod clock;
 mod compose;
 mod deployment;
+mod growth;
 mod increment;
 mod process;
 mod proxy;
@@ -16,6 +18,7 @@ mod redis;
 mod shop;
 mod standalone;
 pub mod stop;
+mod validator;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -27,16 +30,19 @@ use tokio::time::Instant;
 
 pub use self::{
     auditor::{Audit, Finding},
+    bus_log::BusLog,
     client::{Answer, Client},
     clock::{Clock, let_an_hour_pass},
     compose::Compose,
     deployment::{Deployment, Service, Setup},
+    growth::broken,
     increment::Increment,
     process::{Process, binary, programs_are_in},
     proxy::{Fault, FaultProxy, Trouble},
     redis::{RedisAddress, RedisServer},
     shop::{Shop, Tally},
     standalone::Standalone,
+    validator::Validator,
 };
 
 /// How long a condition may take to come true before a test fails.

@@ -1,0 +1,78 @@
+//! The relay beside a service: it outlives the lanes, so that what they commit last is moved too.
+
+use std::time::Duration;
+
+use bus::{Bus, BusBounds, BusConfig, BusError, Relay, Topic};
+use engine::{EngineConfig, store::StoreConfig};
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::Resources;
+
+/// How long a stopping process waits for its relays. What they leave is moved after the next start.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// About how many entries a partition's outbox keeps if there is no bus: enough for a person to look at.
+const ENTRIES_WITHOUT_BUS: u32 = 1_000;
+
+/// The engine's bounds, with an outbox that keeps little if nobody empties it.
+#[must_use]
+pub fn bounded(engine: &EngineConfig, bus: &BusConfig) -> EngineConfig {
+    let mut engine = engine.clone();
+    if bus.bus_url.is_none() {
+        engine.outbox_entries = engine.outbox_entries.min(ENTRIES_WITHOUT_BUS);
+    }
+    engine
+}
+
+/// The way to the bus, if one is configured.
+///
+/// # Errors
+/// The settings name none that can be used.
+pub fn open_bus(config: &BusConfig, store: &StoreConfig) -> Result<Option<Bus>, BusError> {
+    let Some(url) = &config.bus_url else {
+        tracing::info!(
+            "no BUS_URL: events stay in the outbox, which keeps about {ENTRIES_WITHOUT_BUS} entries a partition"
+        );
+        return Ok(None);
+    };
+    let bus = Bus::open(&StoreConfig {
+        redis_url: url.clone(),
+        ..store.clone()
+    })?;
+    Ok(Some(bus))
+}
+
+/// The relays of a process.
+#[derive(Default)]
+pub struct Relays {
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Relays {
+    /// Begins to move what a service announces, if there is a bus.
+    pub fn start(&mut self, resources: &Resources, bounds: BusBounds) {
+        let Some(bus) = &resources.bus else {
+            return;
+        };
+        let relay = Relay::new(
+            Topic::of(resources.service),
+            resources.store.clone(),
+            resources.partitions.clone(),
+            bus.clone(),
+            bounds,
+        );
+        self.tasks.push(tokio::spawn(relay.run(self.stop.clone())));
+    }
+
+    /// Lets them move what the lanes committed last, and ends them.
+    pub async fn finish(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            if timeout(PATIENCE, task).await.is_err() {
+                tracing::warn!("a relay does not come to an end; leaving it");
+            }
+        }
+    }
+}
