@@ -1,0 +1,164 @@
+//! One event, from its turn to its end: handled, or a dead letter.
+
+use std::sync::Arc;
+
+use domain::Backoff;
+use metrics::counter;
+use tokio::{sync::SemaphorePermit, time::sleep};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    Context, Handler, Repeats,
+    attempt::{Failure, Next, after, attempt},
+    dead::{What, bury},
+    retry::TROUBLE,
+    seen::{self, Known},
+    standing::labels,
+};
+use crate::{BusError, CloudEvent, TopicPartition};
+
+/// Why an event is buried whose handling had begun and not ended.
+const IN_DOUBT: &str = "it may have been handled already: a consumer died in the middle";
+
+/// How an event's turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was handled, or is a dead letter.
+    Settled,
+    /// Neither: whoever owns the partition next sees to it.
+    Left,
+}
+
+/// One event's turn.
+pub(super) struct Turn<H> {
+    pub(super) context: Arc<Context<H>>,
+    pub(super) partition: TopicPartition,
+    pub(super) event: Arc<CloudEvent>,
+    /// Says that the partition is being left: nothing is begun any more, except what is `due`.
+    pub(super) leave: CancellationToken,
+    /// Whether the first try is made even so.
+    pub(super) due: bool,
+}
+
+impl<H: Handler> Turn<H> {
+    /// Tries until the event is settled or the partition is left.
+    pub(super) async fn run(self) -> End {
+        let config = &self.context.config;
+        let mark = format!("begun {}", Uuid::now_v7());
+        let mut tries = 0;
+        loop {
+            let Some(room) = self.room(tries).await else {
+                return End::Left;
+            };
+            match self.begin(&mark).await {
+                None => return End::Left,
+                Some(Known::New) => {}
+                Some(Known::Done) => return End::Settled,
+                Some(Known::Begun) => return self.bury(IN_DOUBT, tries).await,
+            }
+            tries += 1;
+            let outcome = attempt(&self.context.handler, &self.event, config.handler_timeout).await;
+            let Err(failure) = outcome else {
+                self.done().await;
+                return End::Settled;
+            };
+            drop(room);
+            match after(&failure, tries, config.max_tries, config.repeats) {
+                Next::Bury => return self.bury(&failure.to_string(), tries).await,
+                Next::Again => self.again(&failure, tries).await,
+            }
+            if !self.pause(config.backoff, tries - 1).await {
+                return End::Left;
+            }
+        }
+    }
+
+    /// Waits for one of the places of handlers at work.
+    async fn room(&self, tries: u32) -> Option<SemaphorePermit<'_>> {
+        let is_due = self.due && tries == 0;
+        if is_due {
+            return self.context.at_once.acquire().await.ok();
+        }
+        tokio::select! {
+            biased;
+            () = self.leave.cancelled() => None,
+            room = self.context.at_once.acquire() => room.ok(),
+        }
+    }
+
+    /// Marks the event as begun if it must not be handled twice. Without an answer the event is left.
+    async fn begin(&self, mark: &str) -> Option<Known> {
+        let Some(key) = self.seen_key() else {
+            return Some(Known::New);
+        };
+        for failures in 0.. {
+            match seen::begin(&self.context.line, &key, mark).await {
+                Ok(known) => return Some(known),
+                Err(cause) => self.trouble(&cause),
+            }
+            if !self.pause(TROUBLE, failures).await {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// The mark is for the case that the entry's acknowledgement is lost. If it cannot be written, that must not be too.
+    async fn done(&self) {
+        counter!("holdfast_consumer_handled_total", &self.labels()).increment(1);
+        let Some(key) = self.seen_key() else { return };
+        for failures in 0..3 {
+            match seen::done(&self.context.line, &key).await {
+                Ok(()) => return,
+                Err(cause) => self.trouble(&cause),
+            }
+            TROUBLE.sleep(failures).await;
+        }
+    }
+
+    async fn again(&self, failure: &Failure, tries: u32) {
+        counter!("holdfast_consumer_retried_total", &self.labels()).increment(1);
+        tracing::warn!(group = self.context.config.group, event = self.event.id, tries, %failure, "an event is tried again");
+        if let Some(key) = self.seen_key()
+            && let Err(cause) = seen::undo(&self.context.line, &key).await
+        {
+            self.trouble(&cause);
+        }
+    }
+
+    async fn bury(&self, reason: &str, tries: u32) -> End {
+        let (line, at) = (&self.context.line, (self.partition, &*self.context.config.group));
+        for failures in 0.. {
+            match bury(line, at, &What::Event(&self.event), (reason, tries), None).await {
+                Ok(()) => return End::Settled,
+                Err(cause) => self.trouble(&cause),
+            }
+            if !self.pause(TROUBLE, failures).await {
+                return End::Left;
+            }
+        }
+        End::Left
+    }
+
+    /// Returns whether to go on afterwards.
+    async fn pause(&self, backoff: Backoff, failures: u32) -> bool {
+        tokio::select! {
+            () = self.leave.cancelled() => false,
+            () = sleep(backoff.wait(failures)) => true,
+        }
+    }
+
+    fn trouble(&self, cause: &BusError) {
+        self.context.trouble("an event cannot be settled", cause);
+    }
+
+    fn seen_key(&self) -> Option<String> {
+        let is_marked = self.context.config.repeats == Repeats::Never;
+        is_marked.then(|| self.partition.seen_key(&self.context.config.group, &self.event.id))
+    }
+
+    fn labels(&self) -> [(&'static str, String); 2] {
+        labels(&self.context.config.group, self.partition.topic)
+    }
+}
