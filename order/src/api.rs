@@ -1,5 +1,6 @@
 //! The public operations of order: parse, call, answer.
 
+mod events;
 mod payload;
 
 use domain::{Credits, ItemId, OrderId, UserId};
@@ -11,6 +12,7 @@ use poem_openapi::{
 };
 use web::{BatchInit, OVERFLOW, Param, Problem, Refused};
 
+pub use self::events::OrderEventsApi;
 use self::payload::{CreatedOrder, FoundOrder, Pieces};
 use crate::{
     Orders,

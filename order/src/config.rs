@@ -30,6 +30,9 @@ pub struct SagaConfig {
     /// How many checkouts may be under way for clients at once, fewer than `MAX_CALLS`. One more is refused at once.
     #[arg(long, env = "MAX_CHECKOUTS", default_value_t = SagaConfig::DEFAULT.max_checkouts, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_checkouts: u32,
+    /// How many clients may follow orders' events at once. One more is refused at once.
+    #[arg(long, env = "MAX_EVENT_STREAMS", default_value_t = SagaConfig::DEFAULT.max_event_streams, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub max_event_streams: u32,
     /// How often unfinished sagas are looked for.
     #[arg(long = "recovery-interval-ms", value_name = "MILLIS", env = "RECOVERY_INTERVAL_MS", default_value_t = SagaConfig::DEFAULT.recovery_interval, value_parser = clap::value_parser!(u64).range(10..=60_000).map(Millis::new))]
     pub recovery_interval: Millis,
@@ -45,6 +48,7 @@ impl SagaConfig {
         call_timeout: Millis::new(2_000),
         client_patience: Millis::new(8_000),
         max_checkouts: 1_024,
+        max_event_streams: 1_000,
         recovery_interval: Millis::new(500),
         terms: Terms::DEFAULT,
     };

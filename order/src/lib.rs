@@ -11,7 +11,7 @@ mod checkout;
 pub mod config;
 mod decide;
 mod drivers;
-mod events;
+pub mod events;
 pub mod inflight;
 pub mod keys;
 pub mod lease;
@@ -32,10 +32,14 @@ use std::sync::Arc;
 use ::saga::client::Replicas;
 use clap::Args;
 use domain::ServiceName;
+use engine::EventKind;
 use process::{Resources, ServerConfig, Service};
 use tokio_util::sync::CancellationToken;
 
-pub use self::{api::OrderApi, service::Orders};
+pub use self::{
+    api::{OrderApi, OrderEventsApi},
+    service::Orders,
+};
 use self::{
     config::SagaConfig,
     participants::{HttpPayment, HttpStock, Participants},
@@ -59,10 +63,10 @@ impl Service for Orders {
     const NAME: ServiceName = ServiceName::Order;
     const ABOUT: &'static str = "Holdfast's order service: orders, and the checkout that settles them";
     const DESCRIPTION: &'static str = "Orders, and the checkout that settles them.";
-    const ROOT: &'static str = "/orders";
+    const ROOTS: &'static [&'static str] = &["/orders", "/v1/orders"];
 
     type Settings = Settings;
-    type Api = OrderApi;
+    type Api = (OrderApi, OrderEventsApi);
 
     fn check(settings: &Settings, server: &ServerConfig) -> anyhow::Result<()> {
         settings.saga.check()?;
@@ -78,12 +82,25 @@ impl Service for Orders {
         Ok(Self::new(resources, settings.saga.clone(), participants))
     }
 
-    fn operations(&self) -> OrderApi {
-        OrderApi::new(self.clone())
+    fn operations(&self) -> Self::Api {
+        (OrderApi::new(self.clone()), OrderEventsApi::new(self.clone()))
+    }
+
+    fn events() -> Vec<EventKind> {
+        events::kinds()
     }
 
     fn background(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
-        Recovery::new(self).run(stop)
+        let (recovery, live) = (Recovery::new(self), self.live.clone());
+        let follow = stop.clone();
+        let live = async move {
+            if let Some(live) = live {
+                live.run(follow).await;
+            }
+        };
+        async {
+            tokio::join!(recovery.run(stop), live);
+        }
     }
 
     /// Recovery, here or in another process, takes over what is dropped.

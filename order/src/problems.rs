@@ -2,6 +2,7 @@
 
 use domain::{ItemId, OrderId};
 use engine::EngineError;
+use process::NO_BUS;
 use saga::{INSUFFICIENT_CREDIT, OUT_OF_STOCK, UNKNOWN_ITEM, UNKNOWN_USER};
 use web::{
     MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PARTLY_BROKEN, PARTLY_DONE, Problem, ProblemKind, STORE_FULL,
@@ -37,6 +38,14 @@ const UNDECIDED: ProblemKind = ProblemKind::passing("undecided", 503, "The check
 /// Some orders could not be set back.
 pub(crate) const ORDERS_BUSY: ProblemKind = ProblemKind::new("orders-busy", 409, "Some orders are being checked out.");
 
+/// As many streams are open as may be.
+pub(crate) const TOO_MANY_STREAMS: ProblemKind = ProblemKind::passing(
+    "too-many-streams",
+    503,
+    "As many event streams are open as may be at once.",
+    5,
+);
+
 /// Beginning a checkout twice charges once.
 const BEGIN_UNKNOWN: ProblemKind = OUTCOME_UNKNOWN.safe_to_repeat();
 
@@ -45,6 +54,8 @@ catalogue! {
     CreateProblems: MALFORMED, STORE_FULL, OUTCOME_UNKNOWN;
     /// What looking an order up may refuse.
     FindProblems: MALFORMED, UNKNOWN_ORDER;
+    /// What following an order may refuse.
+    FollowProblems: MALFORMED, UNKNOWN_ORDER, NO_BUS, TOO_MANY_STREAMS;
     /// What adding a line may refuse.
     AddItemProblems:
         MALFORMED,

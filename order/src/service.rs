@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use bus::{Topic, feed::LiveFeed};
 use domain::{Credits, ItemId, OrderId, Quantity, UserId};
 use engine::{
     Engine, EngineError,
@@ -41,6 +42,8 @@ pub struct Shared {
     pub(crate) drivers: Drivers,
     pub(crate) room: Room,
     pub(crate) metrics: OrderMetrics,
+    /// Orders' events as they come, if there is a bus.
+    pub(crate) live: Option<LiveFeed>,
 }
 
 impl Deref for Orders {
@@ -56,6 +59,10 @@ impl Orders {
     #[must_use]
     pub fn new(resources: Resources, config: SagaConfig, participants: Participants) -> Self {
         let (keys, metrics) = (Keys::new(resources.partitions), OrderMetrics::new());
+        let topic = Topic::of(resources.service);
+        let live = resources
+            .bus
+            .map(|bus| LiveFeed::new(bus, topic, config.max_event_streams as usize));
         Self(Arc::new(Shared {
             driver: Driver {
                 engine: resources.engine.clone(),
@@ -64,6 +71,7 @@ impl Orders {
                 lease: config.leases().first(),
                 broken: metrics.broken.clone(),
             },
+            live,
             engine: resources.engine,
             store: resources.store,
             keys,

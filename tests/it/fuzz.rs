@@ -13,7 +13,7 @@ const EXAMPLES: &str = "60";
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs schemathesis: `cargo xtask fuzz`"]
 async fn every_answer_is_documented_and_none_is_a_fault() {
-    let deployment = Deployment::start(Setup::default()).await;
+    let deployment = Deployment::start(Setup::with_bus()).await;
     for service in [&deployment.stock[0], &deployment.payment[0], &deployment.order[0]] {
         fuzz(&service.origin()).await;
     }
@@ -22,7 +22,8 @@ async fn every_answer_is_documented_and_none_is_a_fault() {
 }
 
 async fn fuzz(origin: &str) {
-    schemathesis(origin, &["--exclude-path-regex", "batch_init"]).await;
+    // An event stream has no end that could be waited for; `live` reads it.
+    schemathesis(origin, &["--exclude-path-regex", "batch_init|^/v1/orders/"]).await;
     // The numbers of its records are ours, so a request that is meant to be wrong is not.
     let ours = [
         "--include-path-regex",

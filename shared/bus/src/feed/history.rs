@@ -1,0 +1,77 @@
+//! What a topic still has about one subject.
+
+use engine::{parse_entry, store::connection::Connection};
+use uuid::Uuid;
+
+use crate::{
+    BusError, CloudEvent, TopicPartition,
+    replies::{EntryId, answered, array, entry},
+};
+
+/// How many entries are read at once.
+const PAGE: &str = "500";
+/// How far the clocks of a service's machine and of the bus may be apart for its events to be found.
+const CLOCKS_APART_MILLIS: u64 = 3_600_000;
+
+/// Where the first event about a subject can be: a UUIDv7 tells when it was made (RFC 9562, 5.7).
+fn earliest(subject: &str) -> EntryId {
+    let made = Uuid::try_parse(subject).ok().and_then(|uuid| uuid.get_timestamp());
+    let millis = made.map_or(0, |made| {
+        let (seconds, nanoseconds) = made.to_unix();
+        (seconds * 1_000 + u64::from(nanoseconds) / 1_000_000).saturating_sub(CLOCKS_APART_MILLIS)
+    });
+    EntryId { millis, number: 0 }
+}
+
+/// The subject's events with numbers above `after`, in order.
+pub(super) async fn history(
+    line: &mut Connection,
+    partition: TopicPartition,
+    subject: &str,
+    after: u64,
+) -> Result<Vec<CloudEvent>, BusError> {
+    let key = partition.stream_key();
+    let (mut from, mut found) = (earliest(subject), Vec::new());
+    loop {
+        let start = from.to_string();
+        let range = [key.as_bytes(), start.as_bytes(), b"+", b"COUNT", PAGE.as_bytes()];
+        line.queue("XRANGE", range);
+        let read = answered(line.exchange().await?)?.into_iter().next();
+        let entries: Vec<_> = read
+            .map(array)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(entry)
+            .collect();
+        let Some(last) = entries.last().map(|entry| entry.id) else {
+            return Ok(found);
+        };
+        // Most entries are about others, and to look for the name is far cheaper than to parse them.
+        let about = entries.into_iter().filter_map(|entry| entry.events);
+        let about = about.filter(|bytes| contains(bytes, subject.as_bytes()));
+        for event in about.filter_map(|bytes| parse_entry(&bytes).ok()).flatten() {
+            if event.subject == subject && event.sequence > after {
+                found.push(CloudEvent::new(partition.topic, event));
+            }
+        }
+        from = last.next();
+    }
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_that_tells_its_age_is_looked_for_from_then_on() {
+        assert_eq!(earliest("7"), EntryId::default());
+        let made = Uuid::now_v7();
+        let (seconds, _) = made.get_timestamp().expect("a version with a time").to_unix();
+        let apart = seconds * 1_000 - earliest(&made.to_string()).millis;
+        assert!(apart <= CLOCKS_APART_MILLIS && apart + 1_000 >= CLOCKS_APART_MILLIS);
+    }
+}
