@@ -43,6 +43,16 @@ pub(crate) enum Kind {
     WouldExpire,
     /// A tombstone that stays for ever.
     NeverExpires,
+    /// An event that was emitted and is neither in the outbox nor on the bus.
+    EventMissing,
+    /// An event that is in one place twice, or an attempt that ended twice.
+    EventTwice,
+    /// An event that stands behind a later one of its subject.
+    EventOutOfOrder,
+    /// An event that says something else than the record.
+    EventWrong,
+    /// An outbox whose entries do not add up with what was moved, what waits and what was lost.
+    EventsUnaccounted,
 }
 
 /// One thing that is off.

@@ -18,6 +18,7 @@
 //! as late as what its holds say; an order is paid for good, and begun before anything is held. If an
 //! answer may have changed in between, it is asked for again, and only what is still off is reported.
 
+mod events;
 mod finding;
 mod ledger;
 mod participant;
@@ -26,6 +27,7 @@ mod saga;
 mod sources;
 mod spill;
 mod sweep;
+mod tools;
 
 use std::{
     path::PathBuf,
@@ -35,17 +37,21 @@ use std::{
 
 use ::ledger::Terms;
 use anyhow::ensure;
+use bus::Topic;
 use clap::{Args, Parser, Subcommand, builder::TypedValueParser};
-use domain::Millis;
+use domain::{Millis, ServiceName};
 
 use self::{
+    events::{EventTotals, SubjectRow, judge_events, sweep_events},
     finding::Findings,
     ledger::balance,
     participant::{Payment, Stock},
     report::Report,
     saga::{Patience, SagaAudit},
     sources::{Addresses, Sources},
+    spill::Spill,
     sweep::{Rows, sweep_orders, sweep_participant},
+    tools::EventsOptions,
 };
 
 /// Holdfast's tools for whoever runs it.
@@ -63,6 +69,8 @@ enum Command {
     /// Reads only, and needs no pause. Ends with 0 if all is consistent, with 1 if something is off, and
     /// with 2 if it cannot tell.
     Audit(AuditOptions),
+    /// See and replay what is on the bus.
+    Events(EventsOptions),
 }
 
 #[derive(Debug, Args)]
@@ -85,7 +93,10 @@ struct AuditOptions {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Audit(options) = Options::parse().command;
+    let options = match Options::parse().command {
+        Command::Audit(options) => options,
+        Command::Events(options) => return tools::run(options).await.map_or_else(failed, |()| ExitCode::SUCCESS),
+    };
     match audit(&options).await {
         Ok(report) if report.is_consistent() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
@@ -94,6 +105,32 @@ async fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what map_or_else hands over")]
+fn failed(error: anyhow::Error) -> ExitCode {
+    eprintln!("holdfast events: {error:#}");
+    ExitCode::from(2)
+}
+
+/// Reads the events of all services, if there is a bus.
+async fn audit_events(
+    sources: &Sources,
+    rows: &mut Spill<SubjectRow>,
+    findings: &mut Findings,
+) -> anyhow::Result<Option<EventTotals>> {
+    let Some(bus) = &sources.bus else {
+        return Ok(None);
+    };
+    let mut totals = EventTotals::default();
+    for (service, source) in [
+        (ServiceName::Order, &sources.order),
+        (ServiceName::Stock, &sources.stock),
+        (ServiceName::Payment, &sources.payment),
+    ] {
+        sweep_events(Topic::of(service), source, bus, rows, &mut totals, findings).await?;
+    }
+    Ok(Some(totals))
 }
 
 async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
@@ -106,9 +143,23 @@ async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
     let mut findings = Findings::start(folder.path())?;
     let mut rows = Rows::start(folder.path())?;
     let runs = sources.runs().await?;
-    sweep_participant::<Stock>(&sources.stock, &mut rows.orders, &mut rows.stock, &mut findings).await?;
-    sweep_participant::<Payment>(&sources.payment, &mut rows.orders, &mut rows.payment, &mut findings).await?;
-    sweep_orders(&sources.order, &mut rows.orders, &mut findings).await?;
+    sweep_participant::<Stock>(
+        &sources.stock,
+        &mut rows.orders,
+        &mut rows.stock,
+        &mut rows.events,
+        &mut findings,
+    )
+    .await?;
+    sweep_participant::<Payment>(
+        &sources.payment,
+        &mut rows.orders,
+        &mut rows.payment,
+        &mut rows.events,
+        &mut findings,
+    )
+    .await?;
+    sweep_orders(&sources.order, &mut rows.orders, &mut rows.events, &mut findings).await?;
     let patience = Patience {
         overdue_after: Duration::from_secs(options.overdue_after),
         kept: options.finished_retention.duration(),
@@ -119,7 +170,10 @@ async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
         orders,
         mut stock,
         mut payment,
+        mut events,
     } = rows;
+    let totals = audit_events(&sources, &mut events, &mut findings).await?;
+    judge_events(events, &mut findings)?;
     let sagas = SagaAudit::new(&sources, patience, &mut stock, &mut payment, &mut findings)
         .run(orders)
         .await?;
@@ -138,6 +192,7 @@ async fn audit(options: &AuditOptions) -> anyhow::Result<Report> {
         items,
         accounts,
         sagas,
+        events: totals,
         took: started.elapsed(),
         findings: findings.finish()?,
     };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Amount, SagaId};
+use bus::Topic;
+use domain::{Amount, SagaId, ServiceName};
 use engine::keys::Partitions;
 use ledger::{Balance, Balanced, Hold};
 use order::record::Sale;
@@ -14,6 +15,8 @@ use stock::record::Item;
 pub(crate) trait Participant {
     /// What a record is called, which is also its keys' kind.
     const RECORD: &'static str;
+    /// Where events about its records go.
+    const TOPIC: Topic;
     /// What holds take from.
     type Record: Balanced;
 
@@ -29,6 +32,9 @@ pub(crate) trait Participant {
         let key = partitions.key::<HoldOf<Self>>("hold", partitions.of(id), id_with_saga);
         key.name().to_string()
     }
+
+    /// How many events there were about a record.
+    fn sequence(record: &Self::Record) -> u64;
 
     /// What a saga with these lines, user and total must hold: an amount for each record's id.
     fn claims(wanted: &SagaContents<'_>) -> BTreeMap<String, i64>;
@@ -82,7 +88,12 @@ pub(crate) struct Stock;
 
 impl Participant for Stock {
     const RECORD: &'static str = "item";
+    const TOPIC: Topic = Topic::of(ServiceName::Stock);
     type Record = Item;
+
+    fn sequence(record: &Item) -> u64 {
+        record.sequence.get()
+    }
 
     fn claims(wanted: &SagaContents<'_>) -> BTreeMap<String, i64> {
         let mut claims = BTreeMap::new();
@@ -100,7 +111,12 @@ pub(crate) struct Payment;
 
 impl Participant for Payment {
     const RECORD: &'static str = "account";
+    const TOPIC: Topic = Topic::of(ServiceName::Payment);
     type Record = Account;
+
+    fn sequence(record: &Account) -> u64 {
+        record.sequence.get()
+    }
 
     fn claims(wanted: &SagaContents<'_>) -> BTreeMap<String, i64> {
         BTreeMap::from([(wanted.user_id.to_owned(), wanted.total)])

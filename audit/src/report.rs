@@ -7,13 +7,15 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{finding::FindingsFile, saga::SagaCounts};
+use crate::{events::EventTotals, finding::FindingsFile, saga::SagaCounts};
 
 /// The outcome of an audit.
 pub(crate) struct Report {
     pub(crate) items: u64,
     pub(crate) accounts: u64,
     pub(crate) sagas: SagaCounts,
+    /// None if no bus was named.
+    pub(crate) events: Option<EventTotals>,
     pub(crate) took: Duration,
     pub(crate) findings: FindingsFile,
 }
@@ -43,6 +45,8 @@ impl Report {
             accounts: u64,
             #[serde(flatten)]
             sagas: &'a SagaCounts,
+            #[serde(flatten)]
+            events: Option<EventTotals>,
         }
         let head = serde_json::to_string(&Head {
             consistent: self.is_consistent(),
@@ -50,6 +54,7 @@ impl Report {
             items: self.items,
             accounts: self.accounts,
             sagas: &self.sagas,
+            events: self.events,
         })?;
         let counts = serde_json::to_string(&self.findings.counts)?;
         let head = head.trim_end_matches('}');
@@ -82,6 +87,18 @@ impl Report {
             "{:<10} {orders:>12}   {paid:>12} paid sagas   {under_way} under way   {in_flight} in the index",
             "orders"
         )?;
+        if let Some(totals) = self.events {
+            let EventTotals {
+                events,
+                entries_waiting,
+                entries_lost,
+            } = totals;
+            writeln!(
+                out,
+                "{:<10} {events:>12}   {entries_waiting:>12} entries wait   {entries_lost} lost",
+                "events"
+            )?;
+        }
         writeln!(out)?;
         for finding in self.findings.all() {
             let finding = finding?;

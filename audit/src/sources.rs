@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
+use bus::Bus;
 use clap::{Args, builder::TypedValueParser};
 use domain::Millis;
 use engine::{
@@ -40,6 +41,9 @@ pub(crate) struct Addresses {
         required_unless_present = "data"
     )]
     payment_redis: Option<String>,
+    /// The bus, to audit events too. The data folder of a standalone has its own.
+    #[arg(long, env = "BUS_URL", hide_env_values = true, conflicts_with = "data")]
+    bus_redis: Option<String>,
     /// A file that holds the Redis servers' password.
     #[arg(long, env = "REDIS_PASSWORD_FILE")]
     redis_password_file: Option<PathBuf>,
@@ -49,6 +53,24 @@ pub(crate) struct Addresses {
 }
 
 impl Addresses {
+    fn open_bus(&self) -> anyhow::Result<Option<Bus>> {
+        let url = match (&self.data, &self.bus_redis) {
+            (None, None) => return Ok(None),
+            (_, given) => self.url("bus", given.as_ref()),
+        };
+        let bus = Bus::open(&self.store(&url)).with_context(|| format!("the bus at {}", redacted(&url)))?;
+        Ok(Some(bus))
+    }
+
+    fn store(&self, url: &str) -> StoreConfig {
+        StoreConfig {
+            redis_url: url.to_owned(),
+            redis_password_file: self.redis_password_file.clone(),
+            redis_timeout: self.redis_timeout,
+            ..StoreConfig::at("")
+        }
+    }
+
     fn url(&self, service: &str, given: Option<&String>) -> String {
         match (&self.data, given) {
             (Some(data), _) => format!("redis+unix://{}", data.join(service).join("redis.sock").display()),
@@ -60,6 +82,7 @@ impl Addresses {
 
 /// One service's store.
 pub(crate) struct Source {
+    pub(crate) store: Store,
     pub(crate) scanner: Scanner,
     pub(crate) partitions: Partitions,
 }
@@ -69,6 +92,8 @@ pub(crate) struct Sources {
     pub(crate) order: Source,
     pub(crate) stock: Source,
     pub(crate) payment: Source,
+    /// The bus, if one is named.
+    pub(crate) bus: Option<Bus>,
 }
 
 impl Sources {
@@ -83,6 +108,7 @@ impl Sources {
             order: open("order", addresses.order_redis.as_ref()).await?,
             stock: open("stock", addresses.stock_redis.as_ref()).await?,
             payment: open("payment", addresses.payment_redis.as_ref()).await?,
+            bus: addresses.open_bus()?,
         })
     }
 
@@ -98,12 +124,7 @@ impl Sources {
 
 impl Source {
     async fn open(service: &str, url: &str, addresses: &Addresses) -> anyhow::Result<Self> {
-        let store = Store::open(&StoreConfig {
-            redis_url: url.to_owned(),
-            redis_password_file: addresses.redis_password_file.clone(),
-            redis_timeout: addresses.redis_timeout,
-            ..StoreConfig::at("")
-        })?;
+        let store = Store::open(&addresses.store(url))?;
         ensure!(
             !store.is_clustered(),
             "a scan of a Redis Cluster is not supported; audit single servers"
@@ -114,6 +135,7 @@ impl Source {
             claimed_partitions(&claim, service).with_context(|| format!("it says that it is the store of {claim}"))?;
         Ok(Self {
             scanner,
+            store,
             partitions: Partitions::new(partitions)?,
         })
     }

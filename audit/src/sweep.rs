@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use domain::{OrderId, SagaId};
+use bus::Topic;
+use domain::{OrderId, SagaId, ServiceName};
 use engine::{
     keys::ParsedName,
     store::scan::{Expiry, START},
@@ -12,6 +13,7 @@ use order::record::{Order, Sale};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    events::{Ends, SubjectRow, count},
     finding::{Findings, Kind},
     ledger::LedgerRow,
     participant::{HoldOf, Participant, Payment, Reading, Stock, held},
@@ -56,6 +58,7 @@ pub(crate) struct Rows {
     pub(crate) orders: Spill<OrderRow>,
     pub(crate) stock: Spill<LedgerRow<stock::record::Hold>>,
     pub(crate) payment: Spill<LedgerRow<payment::record::Hold>>,
+    pub(crate) events: Spill<SubjectRow>,
 }
 
 impl Rows {
@@ -64,6 +67,7 @@ impl Rows {
             orders: Spill::start(folder)?,
             stock: Spill::start(folder)?,
             payment: Spill::start(folder)?,
+            events: Spill::start(folder)?,
         })
     }
 }
@@ -73,6 +77,7 @@ pub(crate) async fn sweep_participant<P: SagaRow>(
     source: &Source,
     orders: &mut Spill<OrderRow>,
     ledger: &mut Spill<LedgerRow<HoldOf<P>>>,
+    events: &mut Spill<SubjectRow>,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
     let mut from = Some(START.to_owned());
@@ -89,6 +94,7 @@ pub(crate) async fn sweep_participant<P: SagaRow>(
             would_expire(&stored, findings)?;
             let reading = Reading::from(stored.record.balance());
             ledger.add(id, &LedgerRow::reading(id, reading))?;
+            count(events, P::TOPIC, id, P::sequence(&stored.record), None)?;
         }
         from = page.next;
     }
@@ -123,6 +129,7 @@ pub(crate) async fn sweep_participant<P: SagaRow>(
 pub(crate) async fn sweep_orders(
     source: &Source,
     rows: &mut Spill<OrderRow>,
+    events: &mut Spill<SubjectRow>,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
     let keys = order::keys::Keys::new(source.partitions.clone());
@@ -173,6 +180,8 @@ pub(crate) async fn sweep_orders(
             match id.parse::<OrderId>() {
                 Ok(order_id) if **keys.order(&order_id).name() == *stored.name => {
                     would_expire(&stored, findings)?;
+                    let (topic, sequence) = (Topic::of(ServiceName::Order), stored.record.sequence.get());
+                    count(events, topic, id, sequence, Some(Ends::from(&stored.record)))?;
                     rows.add(id, &OrderRow::Order(order_id, stored.record))?;
                 }
                 _ => misplaced(&stored.name, findings)?,

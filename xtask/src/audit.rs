@@ -10,14 +10,25 @@ const DATA: &str = "data";
 /// # Errors
 /// If something is off, or the auditor cannot tell.
 pub(crate) fn audit(options: &[String]) -> anyhow::Result<()> {
+    holdfast("audit", options, &["--data", "--order-redis", "--help"])
+}
+
+/// Builds the operator's tools and lets them look at the bus of the standalone that runs here, or of whatever the options
+/// name.
+///
+/// # Errors
+/// If they cannot do what is asked for.
+pub(crate) fn events(options: &[String]) -> anyhow::Result<()> {
+    holdfast("events", options, &["--data", "--bus-redis", "--help"])
+}
+
+/// Runs a command of `holdfast` on the data folder, unless the options name something else.
+fn holdfast(name: &str, options: &[String], elsewhere: &[&str]) -> anyhow::Result<()> {
     run(cargo().args(["build", "--release", "--quiet", "--package", "audit"]))?;
     let mut command = Command::new(release_binary("holdfast"));
-    command.arg("audit").args(options);
-    let named = ["--data", "--order-redis", "--help"];
-    if !options
-        .iter()
-        .any(|option| named.iter().any(|name| option.starts_with(name)))
-    {
+    command.arg(name).args(options);
+    let is_named = |option: &String| elsewhere.iter().any(|other| option.starts_with(other));
+    if !options.iter().any(is_named) {
         command.args(["--data", DATA]);
     }
     run(&mut command)

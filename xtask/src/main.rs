@@ -34,6 +34,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// See what happens in the running standalone, how far its consumers are, and what they could not handle.
+    Events {
+        /// A command of `holdfast events` and its options: tail, groups, dead, replay.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Install what is missing, and run the whole test suite.
     Test {
         /// What the test runner gets besides: a filter, for example.
@@ -71,6 +77,7 @@ fn main() -> anyhow::Result<()> {
     match Options::parse().command {
         Command::Up { options } => up::up(&options),
         Command::Audit { options } => audit::audit(&options),
+        Command::Events { options } => audit::events(&options),
         Command::Test { options } => test::test(&options),
         Command::ComposeTest { prebuilt } => compose_test::compose_test(prebuilt),
         Command::Prepare => prepare(),

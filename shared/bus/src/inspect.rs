@@ -1,0 +1,175 @@
+//! Looking at outboxes and topics from outside, as an auditor does.
+
+use engine::{
+    Emitted, parse_entry,
+    store::connection::{Connection, Reply},
+};
+
+use crate::{
+    BusError, TopicPartition,
+    relay::{Cursor, OutboxFacts, facts},
+    replies::{EntryId, answered, array, entry, number, text},
+};
+
+/// How many entries are read at once.
+const PAGE: &str = "500";
+/// How often counts are read again that changed while they were read.
+const TRIES: usize = 20;
+
+/// A stream of events that is read from its beginning to its end.
+pub struct StreamReader {
+    key: String,
+    next: EntryId,
+}
+
+/// One entry of a stream.
+pub struct ReadEntry {
+    /// Its id.
+    pub id: String,
+    /// Its events, or what is wrong with it.
+    pub events: Result<Vec<Emitted>, String>,
+}
+
+impl StreamReader {
+    /// Of the stream under this key.
+    #[must_use]
+    pub fn new(key: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            next: EntryId::default(),
+        }
+    }
+
+    /// The next entries; none at the end.
+    ///
+    /// # Errors
+    /// The connection breaks, or Redis refuses.
+    pub async fn page(&mut self, line: &mut Connection) -> Result<Vec<ReadEntry>, BusError> {
+        let from = self.next.to_string();
+        let range = [self.key.as_bytes(), from.as_bytes(), b"+", b"COUNT", PAGE.as_bytes()];
+        line.queue("XRANGE", range);
+        let read = answered(line.exchange().await?)?.into_iter().next();
+        let entries: Vec<_> = read
+            .map(array)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(entry)
+            .collect();
+        if let Some(last) = entries.last() {
+            self.next = last.id.next();
+        }
+        let entries = entries.into_iter().map(|entry| ReadEntry {
+            id: entry.id.to_string(),
+            events: match entry.events {
+                Some(bytes) => parse_entry(&bytes).map_err(|cause| cause.to_string()),
+                None => Err("it has no events".into()),
+            },
+        });
+        Ok(entries.collect())
+    }
+}
+
+/// What became of the entries of one outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EntryCounts {
+    /// How many there ever were.
+    pub emitted: u64,
+    /// How many the relay counts as moved.
+    pub relayed: u64,
+    /// How many wait behind those.
+    pub waiting: u64,
+    /// How many were cut before they were moved.
+    pub lost: u64,
+}
+
+impl EntryCounts {
+    /// Whether each entry is somewhere.
+    #[must_use]
+    pub fn add_up(&self) -> bool {
+        self.emitted == self.relayed + self.waiting + self.lost
+    }
+}
+
+/// Counts the entries of an outbox at a moment at which its relay moved none.
+///
+/// # Errors
+/// The bus or the store does not answer, or the relay never paused.
+pub async fn entry_counts(
+    store: &mut Connection,
+    outbox: &str,
+    bus: &mut Connection,
+    partition: TopicPartition,
+) -> Result<EntryCounts, BusError> {
+    for _ in 0..TRIES {
+        let before = cursor(bus, partition).await?;
+        store.queue("XINFO", [&b"STREAM"[..], outbox.as_bytes()]);
+        let reply = store.exchange().await?.into_iter().next().unwrap_or(Reply::Null);
+        let OutboxFacts { added, .. } = facts(&reply)?;
+        let waiting = count_after(store, outbox, before.last).await?;
+        store.queue("XINFO", [&b"STREAM"[..], outbox.as_bytes()]);
+        let reply = store.exchange().await?.into_iter().next().unwrap_or(Reply::Null);
+        let is_quiet = facts(&reply)?.added == added && cursor(bus, partition).await? == before;
+        if is_quiet {
+            return Ok(EntryCounts {
+                emitted: added,
+                relayed: before.position - before.lost,
+                waiting,
+                lost: before.lost,
+            });
+        }
+    }
+    Err(BusError::Strange("the relay and the outbox never paused"))
+}
+
+async fn cursor(bus: &mut Connection, partition: TopicPartition) -> Result<Cursor, BusError> {
+    bus.queue("GET", [partition.cursor_key().as_bytes()]);
+    let reply = answered(bus.exchange().await?)?.into_iter().next();
+    match reply.and_then(text) {
+        Some(text) => Cursor::parse(&text).ok_or(BusError::Strange("a cursor is none")),
+        None => Ok(Cursor::default()),
+    }
+}
+
+/// How many entries come after one.
+async fn count_after(store: &mut Connection, key: &str, last: EntryId) -> Result<u64, BusError> {
+    let (mut from, mut count) = (last.next(), 0);
+    loop {
+        let start = from.to_string();
+        store.queue(
+            "XRANGE",
+            [key.as_bytes(), start.as_bytes(), b"+", b"COUNT", PAGE.as_bytes()],
+        );
+        let read = answered(store.exchange().await?)?.into_iter().next();
+        let entries: Vec<_> = read
+            .map(array)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(entry)
+            .collect();
+        count += entries.len() as u64;
+        match entries.last() {
+            Some(last) => from = last.id.next(),
+            None => return Ok(count),
+        }
+    }
+}
+
+/// Whether a stream still has every entry that was ever added to it.
+///
+/// # Errors
+/// The connection breaks, or Redis refuses.
+pub async fn is_whole(line: &mut Connection, key: &str) -> Result<bool, BusError> {
+    line.queue("XINFO", [&b"STREAM"[..], key.as_bytes()]);
+    let reply = line.exchange().await?.into_iter().next().unwrap_or(Reply::Null);
+    let facts = facts(&reply)?;
+    Ok(facts.added == facts.length)
+}
+
+/// How many partitions a topic has; none before its first event.
+///
+/// # Errors
+/// The connection breaks, or Redis refuses.
+pub async fn partition_count(bus: &mut Connection, topic: crate::Topic) -> Result<Option<u64>, BusError> {
+    bus.queue("HGET", [&b"topics"[..], topic.name().as_bytes()]);
+    Ok(answered(bus.exchange().await?)?.into_iter().next().and_then(number))
+}
