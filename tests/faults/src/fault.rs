@@ -86,4 +86,10 @@ pub(crate) enum Fault {
     Loading(ServiceName),
     /// A Redis cannot append to its file any more, as on a full disk: it ends, and is started again afterwards.
     FullDisk(ServiceName),
+    /// The bus is killed, and started again afterwards.
+    KillBus,
+    /// The bus stands still.
+    PauseBus,
+    /// The bus refuses to write: it holds more than it may.
+    BusOutOfMemory,
 }

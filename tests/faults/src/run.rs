@@ -18,6 +18,7 @@ use crate::{
     bounds::{Lapse, Unfinished, late_calls, overdue_sagas, slowest_answer},
     check::{FinalOrder, FinalState, violations},
     history::{Call, History, Operation},
+    listener::Listener,
     load::{Buyer, Market},
     sampler::Sampler,
     schedule::{Event, Schedule},
@@ -28,6 +29,8 @@ use crate::{
 const BUYERS: usize = 12;
 /// How long settling everything may take.
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
+/// How long it may take until every event is on the bus: a relay's lease, and its backoff.
+const MOVED_WITHIN: Duration = Duration::from_secs(20);
 /// How many calls read the results at once.
 const SIDE_BY_SIDE: usize = 16;
 
@@ -57,6 +60,7 @@ pub(crate) struct Outcome {
 pub(crate) async fn run(seed: u64, length: Duration, folder: &Path) -> Outcome {
     let schedule = Schedule::of(seed, length);
     let system = System::start().await;
+    let listener = Listener::start(system.bus_url());
     let market = Arc::new(Market::open(&system.client()).await);
     let run = Run {
         system,
@@ -78,6 +82,7 @@ pub(crate) async fn run(seed: u64, length: Duration, folder: &Path) -> Outcome {
     found.extend(late_calls(&operations, &lapses));
     found.extend(overdue_sagas(&sagas, &lapses));
     found.extend(run.settled().await);
+    found.extend(heard(listener, &state).await);
     if !found.is_empty() {
         let known = Evidence {
             schedule: &schedule,
@@ -157,19 +162,61 @@ impl Run {
         self.lapses.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Waits until every event is on the bus. None may be lost.
+    async fn moved(&self) -> Vec<String> {
+        let started = Instant::now();
+        loop {
+            let audit = self.system.audit().await;
+            if audit.entries_lost > 0 {
+                return vec![format!("{} entries of events are lost", audit.entries_lost)];
+            }
+            match audit.entries_waiting {
+                0 if audit.events > 0 => return off(&audit).into_iter().collect(),
+                waiting if started.elapsed() > MOVED_WITHIN => {
+                    return vec![format!(
+                        "{waiting} entries wait {MOVED_WITHIN:?} after the last fault, and {} events are on the bus",
+                        audit.events
+                    )];
+                }
+                _ => sleep(Duration::from_millis(200)).await,
+            }
+        }
+    }
+
     /// Lets everything be forgotten that can be. Nothing may have moved while the results were read.
     async fn settled(&self) -> Vec<String> {
         let mut found: Vec<String> = off(&self.system.audit().await).into_iter().collect();
         self.system.let_an_hour_pass().await;
         found.extend(until(&self.system, "not settled", SETTLED_WITHIN, |audit| audit.in_flight).await);
         found.extend(off(&self.system.audit().await));
+        found.extend(self.moved().await);
         // Nobody may have died since the faults were over.
         found.extend(self.system.restart_ended().await);
         found
     }
 }
 
-/// Waits until so many sagas as `left` tells are none.
+/// Every order that is paid was handled as paid, and every subject's events were handled in order.
+async fn heard(listener: Listener, state: &FinalState) -> Vec<String> {
+    let started = Instant::now();
+    let paid: Vec<&String> = state
+        .orders
+        .iter()
+        .filter(|(_, order)| order.paid)
+        .map(|(id, _)| id)
+        .collect();
+    while !listener.missing(paid.iter().copied()).is_empty() && started.elapsed() < MOVED_WITHIN {
+        sleep(Duration::from_millis(50)).await;
+    }
+    let missing = listener.missing(paid).into_iter();
+    let mut found: Vec<String> = missing
+        .map(|order| format!("{order} is paid, and its consumer was not given that within {MOVED_WITHIN:?}"))
+        .collect();
+    found.extend(listener.finish().await);
+    found
+}
+
+/// Waits until so many sagas as `left` counts are none.
 async fn until(system: &System, what: &str, patience: Duration, left: impl Fn(&Audit) -> u64) -> Vec<String> {
     let started = Instant::now();
     loop {

@@ -50,8 +50,26 @@ impl Schedule {
             events.push(Event { at, stays, fault });
             at += Duration::from_millis(random.random_range(200..1_600));
         }
+        events.extend(bus_events(seed, length));
+        events.sort_by_key(|event| event.at);
         Self { seed, length, events }
     }
+}
+
+/// What the bus suffers. Random by itself, so that what a seed does to the services stays what it was before there was a
+/// bus.
+fn bus_events(seed: u64, length: Duration) -> Vec<Event> {
+    const FAULTS: [Fault; 3] = [Fault::KillBus, Fault::PauseBus, Fault::BusOutOfMemory];
+    let mut random = ChaCha8Rng::seed_from_u64(!seed);
+    let mut events = Vec::new();
+    let mut at = Duration::from_millis(random.random_range(500..4_000));
+    while at < length {
+        let stays = Duration::from_millis(random.random_range(100..2_500));
+        let fault = *FAULTS.choose(&mut random).unwrap_or(&Fault::KillBus);
+        events.push(Event { at, stays, fault });
+        at += stays + Duration::from_millis(random.random_range(1_000..6_000));
+    }
+    events
 }
 
 /// How long a fault stays; `rest` is what is left of the schedule.
@@ -154,9 +172,9 @@ mod tests {
     #[test]
     fn every_kind_of_fault_comes_up() {
         let kinds: BTreeSet<String> = events().map(|event| kind(&event.fault)).collect();
-        // Eleven that are no wire's; four steps of a clock; eight links that fall silent; six troubles of three public
+        // Fourteen that are no wire's; four steps of a clock; eight links that fall silent; six troubles of three public
         // links, eight of three Redis links and nine of two internal ones.
-        assert_eq!(kinds.len(), 11 + 4 + 8 + 6 * 3 + 8 * 3 + 9 * 2, "{kinds:#?}");
+        assert_eq!(kinds.len(), 14 + 4 + 8 + 6 * 3 + 8 * 3 + 9 * 2, "{kinds:#?}");
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl System {
                 self.miss(&format!("{}'s redis-server", part.as_str()), redis.has_ended());
                 trouble_redis(&mut redis, event).await;
             }
+            Fault::KillBus | Fault::PauseBus | Fault::BusOutOfMemory => {
+                let mut bus = self.bus().await;
+                self.miss("the bus", bus.has_ended());
+                trouble_redis(&mut bus, event).await;
+            }
         }
         0
     }
@@ -131,12 +136,12 @@ async fn until_it_listens(address: SocketAddr) {
 async fn trouble_redis(redis: &mut RedisServer, event: &Event) {
     let stays = event.stays;
     match event.fault {
-        Fault::KillRedis(_) => {
+        Fault::KillRedis(_) | Fault::KillBus => {
             redis.kill();
             sleep(stays).await;
             redis.start_again().await;
         }
-        Fault::PauseRedis(_) => {
+        Fault::PauseRedis(_) | Fault::PauseBus => {
             redis.signal("STOP");
             sleep(stays).await;
             redis.signal("CONT");
@@ -146,7 +151,7 @@ async fn trouble_redis(redis: &mut RedisServer, event: &Event) {
             sleep(stays).await;
             redis.run(&["REPLICAOF", "NO", "ONE"]).await;
         }
-        Fault::OutOfMemory(_) => bound_memory(redis, 1, stays).await,
+        Fault::OutOfMemory(_) | Fault::BusOutOfMemory => bound_memory(redis, 1, stays).await,
         Fault::NearlyOutOfMemory(_, room) => {
             let most = redis.used_memory().await + room;
             bound_memory(redis, most, stays).await;

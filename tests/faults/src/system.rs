@@ -42,6 +42,8 @@ struct Servers {
 /// Two replicas of each service, and a Redis for each service.
 pub(crate) struct System {
     parts: BTreeMap<ServiceName, Servers>,
+    bus: Mutex<RedisServer>,
+    bus_url: String,
     /// What was seen of broken promises while faults were made.
     found: std::sync::Mutex<Vec<String>>,
 }
@@ -50,9 +52,11 @@ impl System {
     /// Starts everything and waits until it is ready.
     pub(crate) async fn start() -> Self {
         let mut parts = BTreeMap::new();
+        let bus = RedisServer::start().await;
         for part in PARTS {
             let urls = |part| internal_urls(&parts, part);
             let mut settings = settings();
+            settings.push(("BUS_URL", bus.url()));
             if part == ServiceName::Order {
                 settings.push(("STOCK_URLS", urls(ServiceName::Stock)));
                 settings.push(("PAYMENT_URLS", urls(ServiceName::Payment)));
@@ -72,6 +76,8 @@ impl System {
         }
         let system = Self {
             parts,
+            bus_url: bus.url(),
+            bus: Mutex::new(bus),
             found: std::sync::Mutex::default(),
         };
         system.ready().await;
@@ -119,6 +125,12 @@ impl System {
 
     /// Notes every process that has ended by itself, starts it again, and returns all that was noted.
     pub(crate) async fn restart_ended(&self) -> Vec<String> {
+        let mut bus = self.bus().await;
+        let ended = bus.has_ended();
+        if ended.is_some() {
+            self.miss("the bus", ended);
+            bus.start_again().await;
+        }
         for (part, servers) in &self.parts {
             let mut redis = servers.redis.lock().await;
             let ended = redis.has_ended();
@@ -170,7 +182,7 @@ impl System {
             url(ServiceName::Order),
             url(ServiceName::Stock),
             url(ServiceName::Payment),
-            &[],
+            &["--bus-redis", &self.bus_url],
         )
         .await
     }
@@ -193,6 +205,14 @@ impl System {
 
     pub(crate) fn replica(&self, part: ServiceName, replica: usize) -> &Replica {
         &self.parts[&part].replicas[replica]
+    }
+
+    pub(crate) fn bus_url(&self) -> &str {
+        &self.bus_url
+    }
+
+    pub(crate) async fn bus(&self) -> MutexGuard<'_, RedisServer> {
+        self.bus.lock().await
     }
 
     pub(crate) async fn redis(&self, part: ServiceName) -> MutexGuard<'_, RedisServer> {
