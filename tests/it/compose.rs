@@ -37,6 +37,7 @@ async fn every_promise_is_kept_while_containers_die_and_networks_are_cut() {
     println!("consistency: {CONSISTENCY_ROUNDS} rounds, 100 of 1,000 checkouts paid in each, inconsistencies: 0");
 
     gateway::every_refusal_fits_the_documents(&compose).await;
+    gateway::each_service_tells_of_its_events(&compose).await;
     gateway::nobody_is_told_to_repeat_what_may_have_happened(&compose).await;
     wiring::check(&compose).await;
 
@@ -49,6 +50,7 @@ async fn every_promise_is_kept_while_containers_die_and_networks_are_cut() {
         "order-redis",
         "stock-redis",
         "payment-redis",
+        "bus-redis",
     ] {
         let what = format!("one container of {service} killed and started again");
         add(&mut total, &what, &under_load(&compose, kill(&compose, service)).await);

@@ -209,6 +209,9 @@ async fn what_can_be_got_can_be_asked_for_its_head_and_says_so() {
         "/metrics",
         "/openapi.json",
         "/docs",
+        "/asyncapi.json",
+        "/asyncapi/stock.json",
+        "/events",
     ] {
         let got = raw(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
         let asked = raw(address, &format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;

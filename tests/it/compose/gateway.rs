@@ -94,6 +94,24 @@ pub(super) async fn every_refusal_fits_the_documents(compose: &Compose) {
     println!("gateway: {} refusals of its own fit the documents", cases.len());
 }
 
+/// Each service's events stand beside its calls: a page for people, which links the document for tools.
+pub(super) async fn each_service_tells_of_its_events(compose: &Compose) {
+    let client = compose.client();
+    for service in ["order", "stock", "payment"] {
+        let path = format!("/asyncapi/{service}.json");
+        let document = client.get(&path).await.json();
+        assert_eq!(document["asyncapi"], "3.0.0", "{path}");
+        let page = client.get(&format!("/events/{service}")).await;
+        assert!(page.status == 200 && page.text.contains(&path), "{page:?}");
+    }
+    let feed = client.get("/v1/events?type=order.paid&limit=1").await;
+    assert!(
+        feed.status == 200 && feed.json()["data"][0]["type"] == "order.paid",
+        "{feed:?}"
+    );
+    println!("gateway: each service's events are described, and read");
+}
+
 /// While no payment is there, nothing was changed; while it stands still, only what may be repeated is said to be.
 pub(super) async fn nobody_is_told_to_repeat_what_may_have_happened(compose: &Compose) {
     let documents = documents(&compose.client()).await;
