@@ -7,20 +7,16 @@ use engine::{
 
 use crate::{
     BusError, TopicPartition,
+    pages::Pages,
     relay::{Cursor, OutboxFacts, facts},
-    replies::{EntryId, answered, array, entry, number, text},
+    replies::{EntryId, answered, number, text},
 };
 
-/// How many entries are read at once.
-const PAGE: &str = "500";
 /// How often counts are read again that changed while they were read.
 const TRIES: usize = 20;
 
 /// A stream of events that is read from its beginning to its end.
-pub struct StreamReader {
-    key: String,
-    next: EntryId,
-}
+pub struct StreamReader(Pages);
 
 /// One entry of a stream.
 pub struct ReadEntry {
@@ -34,10 +30,7 @@ impl StreamReader {
     /// Of the stream under this key.
     #[must_use]
     pub fn new(key: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            next: EntryId::default(),
-        }
+        Self(Pages::new(key, EntryId::default()))
     }
 
     /// The next entries; none at the end.
@@ -45,19 +38,7 @@ impl StreamReader {
     /// # Errors
     /// The connection breaks, or Redis refuses.
     pub async fn page(&mut self, line: &mut Connection) -> Result<Vec<ReadEntry>, BusError> {
-        let from = self.next.to_string();
-        let range = [self.key.as_bytes(), from.as_bytes(), b"+", b"COUNT", PAGE.as_bytes()];
-        line.queue("XRANGE", range);
-        let read = answered(line.exchange().await?)?.into_iter().next();
-        let entries: Vec<_> = read
-            .map(array)
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(entry)
-            .collect();
-        if let Some(last) = entries.last() {
-            self.next = last.id.next();
-        }
+        let entries = self.0.next(line).await?;
         let entries = entries.into_iter().map(|entry| ReadEntry {
             id: entry.id.to_string(),
             events: match entry.events {
@@ -132,24 +113,11 @@ async fn cursor(bus: &mut Connection, partition: TopicPartition) -> Result<Curso
 
 /// How many entries come after one.
 async fn count_after(store: &mut Connection, key: &str, last: EntryId) -> Result<u64, BusError> {
-    let (mut from, mut count) = (last.next(), 0);
+    let (mut pages, mut count) = (Pages::new(key, last.next()), 0);
     loop {
-        let start = from.to_string();
-        store.queue(
-            "XRANGE",
-            [key.as_bytes(), start.as_bytes(), b"+", b"COUNT", PAGE.as_bytes()],
-        );
-        let read = answered(store.exchange().await?)?.into_iter().next();
-        let entries: Vec<_> = read
-            .map(array)
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(entry)
-            .collect();
-        count += entries.len() as u64;
-        match entries.last() {
-            Some(last) => from = last.id.next(),
-            None => return Ok(count),
+        match pages.next(store).await?.len() {
+            0 => return Ok(count),
+            entries => count += entries as u64,
         }
     }
 }

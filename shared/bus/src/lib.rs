@@ -16,6 +16,7 @@ pub mod consumer;
 pub mod feed;
 pub mod inspect;
 pub mod operator;
+mod pages;
 mod relay;
 mod replies;
 mod topic;

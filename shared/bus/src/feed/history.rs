@@ -3,13 +3,8 @@
 use engine::{parse_entry, store::connection::Connection};
 use uuid::Uuid;
 
-use crate::{
-    BusError, CloudEvent, TopicPartition,
-    replies::{EntryId, answered, array, entry},
-};
+use crate::{BusError, CloudEvent, TopicPartition, pages::Pages, replies::EntryId};
 
-/// How many entries are read at once.
-const PAGE: &str = "500";
 /// How far the clocks of a service's machine and of the bus may be apart for its events to be found.
 const CLOCKS_APART_MILLIS: u64 = 3_600_000;
 
@@ -30,22 +25,12 @@ pub(super) async fn history(
     subject: &str,
     after: u64,
 ) -> Result<Vec<CloudEvent>, BusError> {
-    let key = partition.stream_key();
-    let (mut from, mut found) = (earliest(subject), Vec::new());
+    let (mut pages, mut found) = (Pages::new(partition.stream_key(), earliest(subject)), Vec::new());
     loop {
-        let start = from.to_string();
-        let range = [key.as_bytes(), start.as_bytes(), b"+", b"COUNT", PAGE.as_bytes()];
-        line.queue("XRANGE", range);
-        let read = answered(line.exchange().await?)?.into_iter().next();
-        let entries: Vec<_> = read
-            .map(array)
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(entry)
-            .collect();
-        let Some(last) = entries.last().map(|entry| entry.id) else {
+        let entries = pages.next(line).await?;
+        if entries.is_empty() {
             return Ok(found);
-        };
+        }
         // Most entries are about others, and to look for the name is far cheaper than to parse them.
         let about = entries.into_iter().filter_map(|entry| entry.events);
         let about = about.filter(|bytes| contains(bytes, subject.as_bytes()));
@@ -54,7 +39,6 @@ pub(super) async fn history(
                 found.push(CloudEvent::new(partition.topic, event));
             }
         }
-        from = last.next();
     }
 }
 

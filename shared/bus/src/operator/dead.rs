@@ -11,13 +11,12 @@ use serde::Serialize;
 use super::{all_partitions, groups::names};
 use crate::{
     BusError, CloudEvent, Topic, TopicPartition,
-    replies::{EntryId, answered, array, entry, text},
+    pages::Pages,
+    replies::{EntryId, answered, array, text},
 };
 
 /// Under whose name an entry is given to a group again; its consumers find it there.
 const OPERATOR: &str = "operator";
-/// How many entries are read at once.
-const PAGE: &str = "500";
 
 /// A dead letter's name: `<topic>-<partition>/<group>/<entry>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,21 +201,12 @@ impl DeadLetters<'_> {
 
     /// The entry that holds an event, if the bus still has it.
     async fn entry_of(&mut self, partition: TopicPartition, event: &CloudEvent) -> Result<Option<EntryId>, BusError> {
-        let (key, mut from) = (partition.stream_key(), EntryId::default());
+        let mut pages = Pages::new(partition.stream_key(), EntryId::default());
         loop {
-            let start = from.to_string();
-            let range = [key.as_bytes(), start.as_bytes(), b"+", b"COUNT", PAGE.as_bytes()];
-            self.0.queue("XRANGE", range);
-            let read = answered(self.0.exchange().await?)?.into_iter().next();
-            let entries: Vec<_> = read
-                .map(array)
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(entry)
-                .collect();
-            let Some(last) = entries.last().map(|entry| entry.id) else {
+            let entries = pages.next(self.0).await?;
+            if entries.is_empty() {
                 return Ok(None);
-            };
+            }
             for entry in entries {
                 let events = entry
                     .events
@@ -229,7 +219,6 @@ impl DeadLetters<'_> {
                     return Ok(Some(entry.id));
                 }
             }
-            from = last.next();
         }
     }
 }
