@@ -1,11 +1,16 @@
 //! The feed of all events, and one order's events as they come.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, pin::pin, time::Duration};
 
+use bus::feed::LiveFeed;
+use futures::StreamExt;
 use harness::{Deployment, Setup, eventually};
 use reqwest::Response;
 use serde_json::Value;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::consumers::bench::{Bench, orders};
 
 /// An event stream that somebody reads.
 struct Stream {
@@ -69,6 +74,22 @@ async fn an_order_is_followed_from_its_beginning_to_its_end() {
     let (id, event) = stream.next().await.expect("an event");
     assert_eq!((id, &event["type"]), (3, &Value::from("order.paid")));
     assert_eq!(event["data"]["total"], 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_comes_before_the_reader_begins_reaches_who_had_read_the_topic_already() {
+    let bench = Bench::start(1).await;
+    let feed = LiveFeed::new(bench.bus.clone(), orders(), 1);
+    let mut events = pin!(feed.follow("a".into(), 0).expect("a place"));
+    bench.append(orders(), 0, &[&[("a", 1)]]).await;
+    assert_eq!(events.next().await.map(|event| event.number()), Some(1));
+    bench.append(orders(), 0, &[&[("a", 2)]]).await;
+    let stop = CancellationToken::new();
+    let reader = tokio::spawn(feed.clone().run(stop.clone()));
+    let second = timeout(Duration::from_secs(20), events.next()).await.expect("it comes");
+    assert_eq!(second.map(|event| event.number()), Some(2));
+    stop.cancel();
+    reader.await.expect("no panic");
 }
 
 #[tokio::test(flavor = "multi_thread")]

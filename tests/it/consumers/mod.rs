@@ -1,6 +1,6 @@
 //! Consumers of the bus: every event at least once, in order within a subject, whatever fails.
 
-mod bench;
+pub(crate) mod bench;
 mod deaths;
 mod failures;
 mod ownership;

@@ -223,7 +223,12 @@ impl Shared {
         let keys: Vec<String> = (0..count)
             .map(|number| self.topic.partition(number).stream_key())
             .collect();
+        let begins = last.is_empty();
         newest(&mut line, &keys, last).await?;
+        if begins {
+            // Whoever read the topic before has not seen what came since then, and nobody hands it over: all read it again.
+            self.followers().clear();
+        }
         *failures = 0;
         loop {
             let wait = WAIT.as_millis().to_string();
