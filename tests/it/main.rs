@@ -25,6 +25,7 @@ mod places;
 mod records;
 mod recovery;
 mod relay;
+mod retention;
 mod room;
 mod saga;
 mod silence;

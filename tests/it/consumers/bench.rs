@@ -160,11 +160,7 @@ impl Bench {
         F: Fn(CloudEvent) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), HandlerError>> + Send,
     {
-        let (name, log) = (config.name.clone(), self.log.clone());
-        let consumer = Consumer::new(bus, config, Doing { name, log, act });
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(consumer.run(stop.clone()));
-        Running { stop, task }
+        spawn(bus, &self.log, config, act)
     }
 
     /// Appends entries of these events (subject, number) to a partition.
@@ -198,6 +194,20 @@ impl Bench {
         let key = orders().partition(partition).dead_key(GROUP);
         self.redis.run(&["XRANGE", &key, "-", "+"]).await
     }
+}
+
+/// A consumer that runs, and notes in `log` what it handles.
+pub(crate) fn spawn<F, R>(bus: Bus, log: &Log, config: ConsumerConfig, act: F) -> Running
+where
+    F: Fn(CloudEvent) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), HandlerError>> + Send,
+{
+    metrics();
+    let (name, log) = (config.name.clone(), log.clone());
+    let consumer = Consumer::new(bus, config, Doing { name, log, act });
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(consumer.run(stop.clone()));
+    Running { stop, task }
 }
 
 pub(crate) fn bus_at(url: &str) -> Bus {

@@ -35,7 +35,7 @@ struct Group {
     name: String,
     /// The first entry that it has not handled.
     needs: EntryId,
-    /// How many entries it has not been given yet.
+    /// How many entries that are still there it has not been given yet.
     behind: u64,
 }
 
@@ -116,7 +116,7 @@ impl Trimmer {
             if entries > 0 {
                 counter!("holdfast_bus_lost_entries_total", "topic" => self.topic.name(), "group" => group.name.clone())
                     .increment(entries);
-                let (from, before) = (group.needs, oldest.unwrap_or_default());
+                let (from, before) = (group.needs.max(look.oldest), oldest.unwrap_or_default());
                 tracing::error!(%partition, group = group.name, entries, %from, %before, "a group is so far behind that the topic's bound cut entries which it has not seen");
             }
         }
@@ -174,7 +174,8 @@ async fn with_pending(line: &mut Line, key: &str, groups: &[Reply], length: u64)
                 name,
                 needs: oldest_pending.unwrap_or_else(|| delivered.next()),
                 // Redis does not know it after entries in the middle were deleted, which nobody does here.
-                behind: field(group, "lag").and_then(number).unwrap_or(length),
+                // What was cut before is in it as well, at least in Redis 7.0.
+                behind: field(group, "lag").and_then(number).unwrap_or(length).min(length),
             })
         });
     Ok(groups.collect())
