@@ -18,7 +18,7 @@ pub(super) async fn show(bus: &Bus, json: bool) -> anyhow::Result<()> {
         println!("no group reads this bus");
         return Ok(());
     }
-    let mut table = table(&["group", "topic", "lag", "pending", "oldest", "dead"]);
+    let mut table = table(&["group", "topic", "lag", "pending", "oldest", "dead", "cut"]);
     for status in found {
         table.add_row([
             status.group,
@@ -27,6 +27,7 @@ pub(super) async fn show(bus: &Bus, json: bool) -> anyhow::Result<()> {
             status.pending.to_string(),
             duration(status.oldest_millis),
             status.dead.to_string(),
+            status.cut.to_string(),
         ]);
     }
     println!("{table}");

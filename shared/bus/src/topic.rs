@@ -103,6 +103,12 @@ impl TopicPartition {
         format!("dead:{{{self}}}:{group}")
     }
 
+    /// `cut:{<topic>-<number>}:<group>`: how many of a group's dead letters were cut away because there were too many.
+    #[must_use]
+    pub fn cut_key(self, group: &str) -> String {
+        format!("cut:{{{self}}}:{group}")
+    }
+
     /// `seen:{<topic>-<number>}:<group>:<event id>`: that a handler which must not repeat has begun with an event.
     #[must_use]
     pub fn seen_key(self, group: &str, event_id: &str) -> String {

@@ -143,6 +143,37 @@ async fn a_letter_that_a_full_bus_refuses_is_written_when_there_is_room() {
     consumer.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn more_dead_letters_than_are_kept_push_the_oldest_out_and_these_are_counted() {
+    let bench = Bench::start(2).await;
+    let config = ConsumerConfig {
+        max_letters: 5,
+        ..hasty("one")
+    };
+    let consumer = bench.spawn(config, |_| async { Err(HandlerError::Reject("bad".into())) });
+    for number in 1..=12 {
+        bench.append(orders(), 0, &[&[("a", number)]]).await;
+    }
+    let key = orders().partition(1).stream_key();
+    bench.redis.run(&["XADD", &key, "*", "events", "{not JSON"]).await;
+    eventually("all are dead letters", async || {
+        (count("holdfast_consumer_dead_total") == 13).then_some(())
+    })
+    .await;
+    bench.all_acknowledged(2).await;
+    let letters = bench.letters(0).await;
+    let kept: Vec<bool> = (1..=12)
+        .map(|number| letters.contains(&format!(r#""id":"a-{number}""#)))
+        .collect();
+    assert_eq!(kept, [[false; 7].as_slice(), &[true; 5]].concat(), "{letters}");
+    assert_eq!(count("holdfast_consumer_dead_cut_total"), 7);
+    // Also to an operator, and after the consumer's end. The other partition has room of its own.
+    consumer.stop().await;
+    let mut line = bench.bus.connect().await.expect("a bus");
+    let status = &bus::operator::groups(&mut line).await.expect("an answer")[0];
+    assert_eq!((status.dead, status.cut), (6, 7));
+}
+
 fn never(name: &str) -> ConsumerConfig {
     ConsumerConfig {
         repeats: Repeats::Never,

@@ -43,6 +43,8 @@ pub struct ConsumerConfig {
     /// How many entries (of at most 16 events) of one partition are read and not yet acknowledged. Later events of a
     /// subject that is being retried are among them; when they are all, the partition is not read for now.
     pub ahead: usize,
+    /// How many dead letters of one partition are kept. Of more, the oldest are cut away: counted and logged.
+    pub max_letters: usize,
     /// Whether an event may be handled twice.
     pub repeats: Repeats,
     /// How long a consumer owns a partition without renewing it, at most a minute. A dead one's partitions are free
@@ -66,6 +68,7 @@ impl ConsumerConfig {
             },
             at_once: 64,
             ahead: 256,
+            max_letters: 10_000,
             repeats: Repeats::Allowed,
             lease: Duration::from_secs(10),
         }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     Context, Handler, Repeats,
     attempt::{Failure, Next, after, attempt},
-    dead::{What, bury},
+    dead::{Letter, What, bury},
     retry::TROUBLE,
     seen::{self, Known},
     standing::labels,
@@ -128,9 +128,13 @@ impl<H: Handler> Turn<H> {
     }
 
     async fn bury(&self, reason: &str, tries: u32) -> End {
-        let (line, at) = (&self.context.line, (self.partition, &*self.context.config.group));
+        let letter = Letter {
+            what: What::Event(&self.event),
+            reason,
+            tries,
+        };
         for failures in 0.. {
-            match bury(line, at, &What::Event(&self.event), (reason, tries), None).await {
+            match bury(&self.context, self.partition, &letter, None).await {
                 Ok(()) => return End::Settled,
                 Err(cause) => self.trouble(&cause),
             }

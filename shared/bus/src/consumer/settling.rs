@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{
     Context, Handler,
-    dead::{What, bury},
+    dead::{Letter, What, bury},
     retry::Retry,
 };
 use crate::{BusError, TopicPartition, replies::EntryId};
@@ -71,14 +71,17 @@ impl Settling {
         partition: TopicPartition,
         settled: &mut Vec<EntryId>,
     ) -> Result<(), BusError> {
-        let group = &context.config.group;
         if !self.complete.is_empty() {
             acknowledge(context, partition, &self.complete).await?;
             settled.append(&mut self.complete);
         }
         while let Some(Unreadable { id, bytes, reason }) = self.unreadable.last() {
-            let what = What::Entry(bytes);
-            bury(&context.line, (partition, group), &what, (reason, 0), Some(*id)).await?;
+            let letter = Letter {
+                what: What::Entry(bytes),
+                reason,
+                tries: 0,
+            };
+            bury(context, partition, &letter, Some(*id)).await?;
             settled.push(*id);
             self.unreadable.pop();
         }

@@ -27,6 +27,8 @@ pub struct GroupStatus {
     pub oldest_millis: u64,
     /// How many events it could not handle.
     pub dead: u64,
+    /// How many of its dead letters were cut away because there were too many.
+    pub cut: u64,
 }
 
 /// How far every group is with every topic, by group.
@@ -45,12 +47,14 @@ pub async fn groups(line: &mut Connection) -> Result<Vec<GroupStatus>, BusError>
                     pending: 0,
                     oldest_millis: 0,
                     dead: 0,
+                    cut: 0,
                     ..found.clone()
                 });
             sum.lag += found.lag;
             sum.pending += found.pending;
             sum.oldest_millis = sum.oldest_millis.max(found.oldest_millis);
             sum.dead += found.dead;
+            sum.cut += found.cut;
         }
     }
     Ok(sums.into_values().collect())
@@ -82,13 +86,15 @@ async fn groups_of(
         let delivered = field(&info, "last-delivered-id").and_then(text);
         let delivered = delivered.and_then(|id| EntryId::parse(&id)).unwrap_or_default();
         let next = delivered.next().to_string();
-        let dead = partition.dead_key(&group);
+        let (dead, cut) = (partition.dead_key(&group), partition.cut_key(&group));
         line.queue("XPENDING", [key.as_bytes(), group.as_bytes()]);
         line.queue("XRANGE", [key.as_bytes(), next.as_bytes(), b"+", b"COUNT", b"1"]);
         line.queue("XLEN", [dead.as_bytes()]);
+        line.queue("GET", [cut.as_bytes()]);
         let mut replies = answered(line.exchange().await?)?.into_iter();
         let mut reply = || replies.next().unwrap_or(Reply::Null);
-        let (pending, unread, dead) = (array(reply()), array(reply()), number(reply()));
+        let (pending, unread) = (array(reply()), array(reply()));
+        let (dead, cut) = (number(reply()), number(reply()));
         let oldest_pending = pending
             .get(1)
             .cloned()
@@ -102,6 +108,7 @@ async fn groups_of(
             pending: pending.into_iter().next().and_then(number).unwrap_or_default(),
             oldest_millis: oldest.map_or(0, |oldest| now.as_millis().saturating_sub(oldest.millis)),
             dead: dead.unwrap_or_default(),
+            cut: cut.unwrap_or_default(),
             group,
         });
     }
