@@ -109,6 +109,12 @@ impl TopicPartition {
         format!("cut:{{{self}}}:{group}")
     }
 
+    /// `alone:{<topic>-<number>}:<group>`: how often a consumer has died of which event, as far as is known.
+    #[must_use]
+    pub fn alone_key(self, group: &str) -> String {
+        format!("alone:{{{self}}}:{group}")
+    }
+
     /// `seen:{<topic>-<number>}:<group>:<event id>`: that a handler which must not repeat has begun with an event.
     #[must_use]
     pub fn seen_key(self, group: &str, event_id: &str) -> String {

@@ -1,6 +1,7 @@
 //! Consumers of the bus: every event at least once, in order within a subject, whatever fails.
 
 pub(crate) mod bench;
+mod deadly;
 mod deaths;
 mod failures;
 mod ownership;

@@ -5,19 +5,33 @@ use std::time::Duration;
 use metrics::counter;
 use tokio::time::Instant;
 
-use super::{Context, Handler, group, retry::Retry, standing::labels, takeover};
-use crate::{BusError, TopicPartition, replies::Entry};
+use super::{
+    Context, Handler, group,
+    retry::Retry,
+    standing::labels,
+    takeover::{self, Claimed, Why},
+};
+use crate::{BusError, TopicPartition};
 
 /// What is to be taken of it.
 enum State {
     /// Whose it is, is to be asked.
     Unknown { released: bool },
     /// Everything from here on; what is new comes after it.
-    All { start: String },
+    All { start: String, why: Why },
     /// What nobody has touched for so long. A read that Redis carried out late may have left it behind.
     Strays { start: String, idle: Duration },
     /// Nothing.
     Taken,
+}
+
+impl State {
+    fn all(why: Why) -> Self {
+        Self::All {
+            start: "0-0".into(),
+            why,
+        }
+    }
 }
 
 /// What is pending and not in this consumer's hands.
@@ -53,7 +67,7 @@ impl Backlog {
     pub(super) fn begin_anew(&mut self) {
         // Who still waits for a former owner to end begins later anyway.
         if !matches!(self.state, State::Unknown { .. }) {
-            self.state = State::All { start: "0-0".into() };
+            self.state = State::all(Why::Astray);
         }
     }
 
@@ -66,7 +80,7 @@ impl Backlog {
     }
 
     /// Takes a part of it.
-    pub(super) async fn step<H: Handler>(&mut self, context: &Context<H>, partition: TopicPartition) -> Vec<Entry> {
+    pub(super) async fn step<H: Handler>(&mut self, context: &Context<H>, partition: TopicPartition) -> Vec<Claimed> {
         match self.try_step(context, partition).await {
             Ok(entries) => entries,
             Err(cause) => {
@@ -85,28 +99,29 @@ impl Backlog {
         &mut self,
         context: &Context<H>,
         partition: TopicPartition,
-    ) -> Result<Vec<Entry>, BusError> {
+    ) -> Result<Vec<Claimed>, BusError> {
         let (line, config) = (&context.line, &context.config);
-        let (start, idle) = match &self.state {
+        let (start, idle, why) = match &self.state {
             State::Taken => return Ok(Vec::new()),
             State::Unknown { released } => {
                 let pending_of = takeover::pending_of(line, partition, &config.group).await?;
                 let wait = takeover::wait(*released, &pending_of, &config.name, config.handler_bound());
                 self.retry = Retry::now();
                 self.retry.at += wait;
-                self.state = State::All { start: "0-0".into() };
+                let why = if *released { Why::HandedOver } else { Why::Died };
+                self.state = State::all(why);
                 return Ok(Vec::new());
             }
-            State::All { start } => (start.clone(), Duration::ZERO),
-            State::Strays { start, idle } => (start.clone(), *idle),
+            State::All { start, why } => (start.clone(), Duration::ZERO, *why),
+            State::Strays { start, idle } => (start.clone(), *idle, Why::Astray),
         };
         let who = (config.group.as_str(), config.name.as_str());
-        let page = takeover::claim(line, partition, who, idle, &start).await?;
+        let page = takeover::claim(line, partition, who, idle, &start, why).await?;
         self.retry = Retry::now();
         self.state = match (page.next, &self.state) {
             (None, _) => State::Taken,
             (Some(start), State::Strays { idle, .. }) => State::Strays { start, idle: *idle },
-            (Some(start), _) => State::All { start },
+            (Some(start), _) => State::All { start, why },
         };
         if page.trimmed > 0 {
             tracing::error!(group = config.group, %partition, entries = page.trimmed,

@@ -36,6 +36,9 @@ pub struct ConsumerConfig {
     pub handler_timeout: Duration,
     /// How often an event is tried before it becomes a dead letter.
     pub max_tries: u32,
+    /// How often a consumer may die while it handles an event, and nothing else, before the event becomes a dead letter.
+    /// Events are handled so if the entry that they are in was pending at three deaths already.
+    pub max_deaths: u32,
     /// The waits between the tries. Together with `max_tries` it decides how long a failure is sat out.
     pub backoff: Backoff,
     /// How many events are handled at the same time. Waiting for the next try does not count.
@@ -62,6 +65,7 @@ impl ConsumerConfig {
             topics: topics.into_iter().collect(),
             handler_timeout: Duration::from_secs(10),
             max_tries: 100,
+            max_deaths: 3,
             backoff: Backoff {
                 min: Duration::from_millis(100),
                 max: Duration::from_secs(100),
@@ -77,6 +81,11 @@ impl ConsumerConfig {
     /// How long whoever takes over from a dead owner waits, so that the last try of the dead one has surely ended.
     pub(super) fn handler_bound(&self) -> Duration {
         self.handler_timeout + MARGIN
+    }
+
+    /// How many handlers may be at work at the same time.
+    pub(super) fn places(&self) -> u32 {
+        u32::try_from(self.at_once.max(1)).unwrap_or(u32::MAX)
     }
 
     /// How long an ownership lasts.

@@ -14,6 +14,16 @@ struct Held {
     left: usize,
     /// Whether any of them is.
     begun: bool,
+    /// Whether one of its events may have killed consumers.
+    is_suspect: bool,
+}
+
+/// An event whose turn it is.
+pub(super) struct Next {
+    pub(super) subject: Arc<str>,
+    pub(super) event: Arc<CloudEvent>,
+    /// Whether it may have killed consumers.
+    pub(super) is_suspect: bool,
 }
 
 /// What is still begun.
@@ -63,7 +73,11 @@ impl Desk {
             return false;
         }
         let left = events.len();
-        self.entries.insert(id, Held { left, begun: false });
+        let held = Held {
+            left,
+            ..Held::default()
+        };
+        self.entries.insert(id, held);
         for event in events {
             let subject: Arc<str> = event.subject.as_str().into();
             let waiting = self.subjects.entry(subject.clone()).or_default();
@@ -75,19 +89,33 @@ impl Desk {
         left == 0
     }
 
+    /// One of the entry's events may have killed consumers.
+    pub(super) fn suspect(&mut self, id: EntryId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.is_suspect = true;
+        }
+    }
+
     /// The next event to handle. Its subject waits until it is settled.
-    pub(super) fn next(&mut self) -> Option<(Arc<str>, Arc<CloudEvent>)> {
+    pub(super) fn next(&mut self) -> Option<Next> {
         while let Some(subject) = self.ready.pop_front() {
             let Some((id, event)) = self.subjects.get(&subject).and_then(VecDeque::front) else {
                 continue;
             };
+            let entry = self.entries.get(id);
             let may_begin = match self.begin {
                 Begin::All => true,
-                Begin::Rest => self.entries.get(id).is_some_and(|entry| entry.begun),
+                Begin::Rest => entry.is_some_and(|entry| entry.begun),
                 Begin::Nothing => false,
             };
             if may_begin {
-                return Some((subject, event.clone()));
+                let is_suspect = entry.is_some_and(|entry| entry.is_suspect);
+                let event = event.clone();
+                return Some(Next {
+                    subject,
+                    event,
+                    is_suspect,
+                });
             }
         }
         None
@@ -143,7 +171,7 @@ mod tests {
     }
 
     fn begun(desk: &mut Desk) -> Vec<Arc<str>> {
-        std::iter::from_fn(|| desk.next()).map(|(subject, _)| subject).collect()
+        std::iter::from_fn(|| desk.next()).map(|next| next.subject).collect()
     }
 
     #[test]
@@ -178,6 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn all_events_of_a_suspected_entry_are_suspects_and_no_others() {
+        let mut desk = Desk::new();
+        desk.add(id(1), events(&["a", "b"]));
+        desk.add(id(2), events(&["c"]));
+        desk.suspect(id(1));
+        let suspects: Vec<bool> = std::iter::from_fn(|| desk.next()).map(|next| next.is_suspect).collect();
+        assert_eq!(suspects, [true, true, false]);
+    }
+
+    #[test]
     fn at_the_end_only_the_rest_of_begun_entries_is_begun_or_nothing() {
         for (begin, expected) in [(Begin::Rest, 1), (Begin::Nothing, 0), (Begin::All, 2)] {
             let mut desk = Desk::new();
@@ -209,7 +247,7 @@ mod tests {
             }
             let (mut running, mut seen) = (Vec::new(), HashMap::<Arc<str>, u64>::new());
             for choice in choices {
-                while let Some((subject, event)) = desk.next() {
+                while let Some(Next { subject, event, .. }) = desk.next() {
                     prop_assert!(!running.contains(&subject));
                     let before = seen.insert(subject.clone(), event.number());
                     prop_assert!(before.is_none_or(|before| before < event.number()));

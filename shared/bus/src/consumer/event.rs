@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Context, Handler, Repeats,
+    alone::Mark,
     attempt::{Failure, Next, after, attempt},
     dead::{Letter, What, bury},
     retry::TROUBLE,
@@ -35,6 +36,8 @@ pub(super) struct Turn<H> {
     pub(super) context: Arc<Context<H>>,
     pub(super) partition: TopicPartition,
     pub(super) event: Arc<CloudEvent>,
+    /// Whether consumers may have died of it: it is handled alone.
+    pub(super) is_suspect: bool,
     /// Says that the partition is being left: nothing is begun any more, except what is `due`.
     pub(super) leave: CancellationToken,
     /// Whether the first try is made even so.
@@ -44,8 +47,29 @@ pub(super) struct Turn<H> {
 impl<H: Handler> Turn<H> {
     /// Tries until the event is settled or the partition is left.
     pub(super) async fn run(self) -> End {
-        let config = &self.context.config;
+        let mark = self.is_suspect.then(|| self.alone_mark());
+        let end = self.tries(mark.as_ref()).await;
+        if let (Some(mark), End::Settled) = (&mark, end) {
+            // One that stays counts for nobody: the event does not come again.
+            self.insist(|| mark.forget(&self.context.line)).await;
+        }
+        end
+    }
+
+    async fn tries(&self, alone: Option<&Mark>) -> End {
+        let (config, line) = (&self.context.config, &self.context.line);
         let mark = format!("begun {}", Uuid::now_v7());
+        let deaths = match alone {
+            None => 0,
+            Some(alone) => match self.ask(|| alone.deaths(line)).await {
+                None => return End::Left,
+                Some(deaths) if deaths >= config.max_deaths.max(1) => {
+                    let reason = format!("the consumer died while it handled this {deaths} times");
+                    return self.bury(&reason, deaths).await;
+                }
+                Some(deaths) => deaths,
+            },
+        };
         let mut tries = 0;
         loop {
             let Some(room) = self.room(tries).await else {
@@ -57,8 +81,18 @@ impl<H: Handler> Turn<H> {
                 Some(Known::Done) => return End::Settled,
                 Some(Known::Begun) => return self.bury(IN_DOUBT, tries).await,
             }
+            if let Some(alone) = alone
+                && self.ask(|| alone.set(line, deaths + 1)).await.is_none()
+            {
+                self.undo().await;
+                return End::Left;
+            }
             tries += 1;
             let outcome = attempt(&self.context.handler, &self.event, config.handler_timeout).await;
+            // It came back, and nothing else may begin before that is known.
+            if let Some(alone) = alone {
+                self.insist(|| alone.set(line, deaths)).await;
+            }
             let Err(failure) = outcome else {
                 self.done().await;
                 return End::Settled;
@@ -74,16 +108,22 @@ impl<H: Handler> Turn<H> {
         }
     }
 
-    /// Waits for one of the places of handlers at work.
+    /// Waits for one of the places of handlers at work; for all of them if whatever else is at work might die of it.
     async fn room(&self, tries: u32) -> Option<SemaphorePermit<'_>> {
+        let places = if self.is_suspect {
+            self.context.config.places()
+        } else {
+            1
+        };
+        let room = self.context.at_once.acquire_many(places);
         let is_due = self.due && tries == 0;
         if is_due {
-            return self.context.at_once.acquire().await.ok();
+            return room.await.ok();
         }
         tokio::select! {
             biased;
             () = self.leave.cancelled() => None,
-            room = self.context.at_once.acquire() => room.ok(),
+            room = room => room.ok(),
         }
     }
 
@@ -92,34 +132,25 @@ impl<H: Handler> Turn<H> {
         let Some(key) = self.seen_key() else {
             return Some(Known::New);
         };
-        for failures in 0.. {
-            match seen::begin(&self.context.line, &key, mark).await {
-                Ok(known) => return Some(known),
-                Err(cause) => self.trouble(&cause),
-            }
-            if !self.pause(TROUBLE, failures).await {
-                return None;
-            }
-        }
-        None
+        self.ask(|| seen::begin(&self.context.line, &key, mark)).await
     }
 
     /// The mark is for the case that the entry's acknowledgement is lost. If it cannot be written, that must not be too.
     async fn done(&self) {
         counter!("holdfast_consumer_handled_total", &self.labels()).increment(1);
-        let Some(key) = self.seen_key() else { return };
-        for failures in 0..3 {
-            match seen::done(&self.context.line, &key).await {
-                Ok(()) => return,
-                Err(cause) => self.trouble(&cause),
-            }
-            TROUBLE.sleep(failures).await;
+        if let Some(key) = self.seen_key() {
+            self.insist(|| seen::done(&self.context.line, &key)).await;
         }
     }
 
     async fn again(&self, failure: &Failure, tries: u32) {
         counter!("holdfast_consumer_retried_total", &self.labels()).increment(1);
         tracing::warn!(group = self.context.config.group, event = self.event.id, tries, %failure, "an event is tried again");
+        self.undo().await;
+    }
+
+    /// Takes the mark away that the event was begun: nothing was done.
+    async fn undo(&self) {
         if let Some(key) = self.seen_key()
             && let Err(cause) = seen::undo(&self.context.line, &key).await
         {
@@ -133,16 +164,39 @@ impl<H: Handler> Turn<H> {
             reason,
             tries,
         };
+        let buried = self.ask(|| bury(&self.context, self.partition, &letter, None)).await;
+        if buried.is_some() { End::Settled } else { End::Left }
+    }
+
+    /// Asks the bus until it answers; none if the partition is left before.
+    async fn ask<T, F>(&self, mut question: impl FnMut() -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, BusError>>,
+    {
         for failures in 0.. {
-            match bury(&self.context, self.partition, &letter, None).await {
-                Ok(()) => return End::Settled,
+            match question().await {
+                Ok(answer) => return Some(answer),
                 Err(cause) => self.trouble(&cause),
             }
             if !self.pause(TROUBLE, failures).await {
-                return End::Left;
+                return None;
             }
         }
-        End::Left
+        None
+    }
+
+    /// Tells the bus what it may come to lack, also while the partition is being left.
+    async fn insist<F>(&self, mut word: impl FnMut() -> F)
+    where
+        F: Future<Output = Result<(), BusError>>,
+    {
+        for failures in 0..3 {
+            match word().await {
+                Ok(()) => return,
+                Err(cause) => self.trouble(&cause),
+            }
+            TROUBLE.sleep(failures).await;
+        }
     }
 
     /// Returns whether to go on afterwards.
@@ -160,6 +214,13 @@ impl<H: Handler> Turn<H> {
     fn seen_key(&self) -> Option<String> {
         let is_marked = self.context.config.repeats == Repeats::Never;
         is_marked.then(|| self.partition.seen_key(&self.context.config.group, &self.event.id))
+    }
+
+    fn alone_mark(&self) -> Mark {
+        Mark {
+            key: self.partition.alone_key(&self.context.config.group),
+            event: self.event.id.clone(),
+        }
     }
 
     fn labels(&self) -> [(&'static str, String); 2] {

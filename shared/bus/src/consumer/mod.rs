@@ -12,6 +12,7 @@
 //! keep their order over all processes. What a lease cannot promise, because a process can stand still for longer than it
 //! lasts, is that nothing is handled twice: a handler knows an event by its source and id.
 
+mod alone;
 mod attempt;
 mod backlog;
 mod config;
@@ -74,7 +75,7 @@ impl<H: Handler> Consumer<H> {
             bus,
             seats: Seats::default(),
             gauges: Gauges::default(),
-            at_once: Semaphore::new(config.at_once.max(1)),
+            at_once: Semaphore::new(config.places() as usize),
             config,
             handler,
         }))

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use metrics::counter;
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
@@ -10,15 +11,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Context, Handler, Repeats,
+    Context, Handler, Repeats, alone,
     backlog::Backlog,
-    desk::{Begin, Desk},
+    desk::{Begin, Desk, Next},
     event::{End, Turn},
     group,
     seat::{Arrival, Seat},
     settling::Settling,
-    standing::standing,
-    takeover::PAGE,
+    standing::{labels, standing},
+    takeover::{Claimed, PAGE},
 };
 use crate::{CloudEvent, replies::Entry};
 
@@ -85,11 +86,17 @@ impl<H: Handler> Worker<H> {
     }
 
     fn begin(&mut self) {
-        while let Some((subject, event)) = self.desk.next() {
+        while let Some(Next {
+            subject,
+            event,
+            is_suspect,
+        }) = self.desk.next()
+        {
             let turn = Turn {
                 context: self.context.clone(),
                 partition: self.seat.partition,
                 event,
+                is_suspect,
                 leave: self.leave.clone(),
                 due: self.leave.is_cancelled(),
             };
@@ -158,8 +165,19 @@ impl<H: Handler> Worker<H> {
     }
 
     async fn take_over(&mut self) {
-        for entry in self.backlog.step(&self.context, self.seat.partition).await {
+        for Claimed { entry, deliveries } in self.backlog.step(&self.context, self.seat.partition).await {
+            let id = entry.id;
+            if self.desk.holds(id) {
+                continue;
+            }
             self.add(entry);
+            if deliveries > alone::UNSUSPICIOUS {
+                tracing::warn!(group = self.context.config.group, partition = %self.seat.partition, entry = %id, deliveries,
+                    "consumers died again and again while an entry was pending: its events are handled alone");
+                self.desk.suspect(id);
+                let labels = labels(&self.context.config.group, self.seat.partition.topic);
+                counter!("holdfast_consumer_suspected_total", &labels).increment(1);
+            }
         }
     }
 
