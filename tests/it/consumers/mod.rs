@@ -4,6 +4,7 @@ pub(crate) mod bench;
 mod deadly;
 mod deaths;
 mod failures;
+mod fence;
 mod ownership;
 #[path = "../../../shared/bus/examples/print_paid_orders.rs"]
 #[allow(dead_code, unreachable_pub, reason = "its main is not called here")]
@@ -79,6 +80,16 @@ async fn a_new_event_is_handled_at_once_and_not_at_the_next_tick() {
     // Fifty events one after another; with any polling of theirs it would be seconds.
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     consumer.stop().await;
+}
+
+/// How often Redis was told to do something.
+async fn calls(bench: &Bench, command: &str) -> u64 {
+    let stats = bench.redis.run(&["INFO", "commandstats"]).await;
+    let begin = format!("cmdstat_{command}:calls=");
+    let calls = stats
+        .lines()
+        .find_map(|line| line.strip_prefix(&begin)?.split(',').next()?.parse().ok());
+    calls.unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,7 +126,7 @@ impl<H: Handler> Keeper<H> {
         self.take(planned.take).await
     }
 
-    /// Renews what is owned. What another has by now is lost at once.
+    /// Renews what is owned. What is no longer its own is lost at once.
     async fn renew(&mut self) -> Result<(), BusError> {
         let now = Instant::now();
         let owned: Vec<_> = self
@@ -151,7 +151,7 @@ impl<H: Handler> Keeper<H> {
             match number(reply) {
                 Some(1) => owned.seat.extend(now + self.context.config.lease()),
                 Some(_) => {
-                    tracing::warn!(group = self.context.config.group, %partition, "a partition has another owner");
+                    tracing::warn!(group = self.context.config.group, %partition, "a partition is no longer this consumer's");
                     owned.seat.extend(now);
                     owned.leave.cancel();
                 }

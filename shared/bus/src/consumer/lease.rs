@@ -22,13 +22,10 @@ if owner and owner ~= ARGV[1] and owner ~= ARGV[3] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return owner == ARGV[3] and 2 or 1";
 
-/// 1: kept, also if the bus forgot it and nobody has taken it since. 0: another's.
+/// 1: kept. 0: another's, or nobody's: another may have had it since, and left something.
 const KEEP: &str = "
-local owner = redis.call('GET', KEYS[1])
-if owner == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-if owner then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1";
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
 
 /// A bus without room refuses the word that it is released; then the next owner waits.
 const RELEASE: &str = "

@@ -1,4 +1,8 @@
-//! Reading: one waiting call for all partitions that may be read.
+//! Reading: one waiting call for all partitions that may be read, then what is new in those where something came.
+//!
+//! The wait delivers nothing. What delivers is a script that first looks whose the partition is: a consumer that stood still
+//! between a look at its clock and its read would otherwise be given an event that the new owner overtakes
+//! (`tests/models/consumers.rs`).
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -12,11 +16,19 @@ use super::{
 };
 use crate::{
     BusError,
-    replies::{answered, number, streams},
+    replies::{EntryId, answered, array, entry, number, streams, text},
 };
 
 /// How long until a waiting read is called back again that was not heard.
 const AGAIN: Duration = Duration::from_millis(10);
+
+/// Null: the partition is not this consumer's. The entries that came next. Or, if there are none, the last id of all.
+const READ: &str = "
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
+local read = redis.call('XREADGROUP', 'GROUP', ARGV[2], ARGV[3], 'COUNT', ARGV[4], 'STREAMS', KEYS[2], '>')
+if read then return read[1][2] end
+local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+return last and last[1] or '0-0'";
 
 /// A connection that reads, and what Redis calls it.
 struct Reading {
@@ -35,40 +47,59 @@ pub(super) async fn read<H: Handler>(context: Arc<Context<H>>) {
             let _ = timeout(block, context.seats.bell.notified()).await;
             continue;
         }
-        match next(&context, &mut reading, &turns).await {
-            Ok(reply) => deliver(reply, &turns),
-            Err(cause) => {
-                reading = None;
-                unclear(&context, &turns, &cause).await;
-            }
+        if let Err(cause) = next(&context, &mut reading, &turns).await {
+            reading = None;
+            unclear(&context, &turns, &cause).await;
         }
     }
 }
 
-/// The answer to one read: within the block time, or earlier if the bell rings.
-async fn next<H: Handler>(
-    context: &Context<H>,
-    reading: &mut Option<Reading>,
-    turns: &[Turn],
-) -> Result<Reply, BusError> {
-    let block = context.config.block();
+/// Waits until something is there, for the block time at most or until the bell rings, and reads it.
+async fn next<H: Handler>(context: &Context<H>, reading: &mut Option<Reading>, turns: &[Turn]) -> Result<(), BusError> {
     // Out of its place while it is used: a connection that failed is not used again.
     let mut reader = match reading.take() {
         Some(reader) => reader,
         None => open(context).await?,
     };
-    let (millis, count) = (block.as_millis().max(1).to_string(), PAGE.to_string());
-    let mut words = vec!["GROUP", &context.config.group, &context.config.name];
-    words.extend(["COUNT", &count, "BLOCK", &millis, "STREAMS"]);
-    words.extend(turns.iter().map(|turn| turn.seat.key.as_str()));
-    words.extend(turns.iter().map(|_| ">"));
-    reader
-        .connection
-        .queue("XREADGROUP", words.into_iter().map(str::as_bytes));
-    let replies = heard(context, &mut reader).await?;
-    let reply = answered(replies)?.pop().ok_or(BusError::Strange("no answer"))?;
+    let block = context.config.block().as_millis().max(1).to_string();
+    let tips: Vec<String> = turns.iter().map(|turn| turn.seat.tip().to_string()).collect();
+    let words = ["COUNT", "1", "BLOCK", &block, "STREAMS"].into_iter();
+    let words = words.chain(turns.iter().map(|turn| turn.seat.key.as_str()));
+    let words = words.chain(tips.iter().map(String::as_str));
+    reader.connection.queue("XREAD", words.map(str::as_bytes));
+    let reply = answered(heard(context, &mut reader).await?)?.pop();
+    let came: Vec<String> = reply
+        .map(streams)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    // If nothing came, an operator may have told the group to begin earlier.
+    let wanted = turns
+        .iter()
+        .filter(|turn| came.is_empty() || came.contains(&turn.seat.key));
+    let wanted: Vec<&Turn> = wanted.collect();
+    let (config, count) = (&context.config, PAGE.to_string());
+    for turn in &wanted {
+        let owner = turn.seat.partition.owner_key(&config.group);
+        let words = [
+            READ,
+            "2",
+            &owner,
+            &turn.seat.key,
+            &context.me,
+            &config.group,
+            &config.name,
+            &count,
+        ];
+        reader.connection.queue("EVAL", words.map(str::as_bytes));
+    }
+    let replies = answered(reader.connection.exchange().await?)?;
     *reading = Some(reader);
-    Ok(reply)
+    for (turn, reply) in wanted.into_iter().zip(replies) {
+        deliver(turn, reply);
+    }
+    Ok(())
 }
 
 async fn open<H: Handler>(context: &Context<H>) -> Result<Reading, BusError> {
@@ -97,12 +128,20 @@ async fn heard<H: Handler>(context: &Context<H>, reader: &mut Reading) -> Result
     }
 }
 
-fn deliver(reply: Reply, turns: &[Turn]) {
-    for (key, entries) in streams(reply) {
-        if let Some(turn) = turns.iter().find(|turn| turn.seat.key == key) {
+fn deliver(turn: &Turn, reply: Reply) {
+    match reply {
+        Reply::Null => turn.seat.lose(),
+        Reply::Array(_) => {
+            let entries: Vec<_> = array(reply).into_iter().filter_map(entry).collect();
+            if let Some(last) = entries.last() {
+                turn.seat.has_read_to(last.id);
+            }
             // A worker that is gone leaves them pending.
             turn.seat.send(Arrival::Entries(entries));
         }
+        last => turn
+            .seat
+            .has_read_to(text(last).and_then(|id| EntryId::parse(&id)).unwrap_or_default()),
     }
 }
 

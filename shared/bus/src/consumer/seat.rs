@@ -13,7 +13,10 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{TopicPartition, replies::Entry};
+use crate::{
+    TopicPartition,
+    replies::{Entry, EntryId},
+};
 
 /// What the reader tells a worker.
 pub(super) enum Arrival {
@@ -46,6 +49,10 @@ pub(super) struct Seat {
     gate: Arc<Semaphore>,
     /// Until when it is owned for sure.
     deadline: Mutex<Instant>,
+    /// Whether the bus says that it is another's, and whoever renews it does not know that yet.
+    is_lost: AtomicBool,
+    /// Up to where it was read, as far as is known here.
+    tip: Mutex<EntryId>,
 }
 
 impl Seat {
@@ -62,6 +69,8 @@ impl Seat {
             open: AtomicBool::new(false),
             gate: Arc::new(Semaphore::new(1)),
             deadline: Mutex::new(deadline),
+            is_lost: AtomicBool::new(false),
+            tip: Mutex::default(),
         })
     }
 
@@ -80,8 +89,24 @@ impl Seat {
         *lock(&self.deadline)
     }
 
+    /// The bus was asked whose it is: it is owned until then.
     pub(super) fn extend(&self, deadline: Instant) {
         *lock(&self.deadline) = deadline;
+        self.is_lost.store(false, Ordering::Release);
+    }
+
+    /// The bus says that it is another's. It is not read until the bus was asked again.
+    pub(super) fn lose(&self) {
+        self.is_lost.store(true, Ordering::Release);
+    }
+
+    /// Up to where it was read.
+    pub(super) fn tip(&self) -> EntryId {
+        *lock(&self.tip)
+    }
+
+    pub(super) fn has_read_to(&self, id: EntryId) {
+        *lock(&self.tip) = id;
     }
 
     /// Nothing is read until it is opened again, beyond a read that is under way.
@@ -148,7 +173,8 @@ impl Seats {
     pub(super) fn turn(&self, end: Instant, most: usize) -> Vec<Turn> {
         let may_read = |seat: &&Arc<Seat>| {
             let is_open = seat.open.load(Ordering::Acquire);
-            is_open && seat.waiting() < most && seat.deadline() > end
+            let is_lost = seat.is_lost.load(Ordering::Acquire);
+            is_open && !is_lost && seat.waiting() < most && seat.deadline() > end
         };
         let take = |seat: &Arc<Seat>| {
             let reading = seat.gate.clone().try_acquire_owned().ok()?;
