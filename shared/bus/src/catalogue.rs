@@ -58,6 +58,14 @@ impl Catalogue {
         self
     }
 
+    /// With the events of one topic alone.
+    #[must_use]
+    pub fn only(&self, topic: Topic) -> Self {
+        let mut one = self.clone();
+        one.topics.retain(|found, _| *found == topic);
+        one
+    }
+
     /// What it is the catalogue of.
     #[must_use]
     pub fn title(&self) -> &str {
@@ -196,11 +204,14 @@ mod tests {
         }
     }
 
-    fn document() -> Value {
+    fn forest() -> Catalogue {
         Catalogue::new("Forest", "1.2.3")
             .with(Topic::of(ServiceName::Order), vec![EventKind::new::<Grown>()])
             .with(Topic::of(ServiceName::Stock), Vec::new())
-            .document()
+    }
+
+    fn document() -> Value {
+        forest().document()
     }
 
     /// Every reference in a value.
@@ -238,6 +249,8 @@ mod tests {
         assert_eq!(operation["action"], "send");
         let sent = json!([{ "$ref": "#/channels/order/messages/order.grown" }]);
         assert_eq!(operation["messages"], sent);
+        let alone = forest().only(Topic::of(ServiceName::Stock)).document();
+        assert_eq!(alone["channels"].as_object().map(Map::len), Some(1));
     }
 
     #[test]
@@ -252,7 +265,7 @@ mod tests {
         );
         let schema = event["dataschema"]
             .as_str()
-            .and_then(|place| place.strip_prefix("/asyncapi.json#"));
+            .and_then(|place| place.strip_prefix("/asyncapi/order.json#"));
         let schema = document
             .pointer(schema.expect("a place in the document"))
             .expect("a schema");

@@ -69,7 +69,7 @@ impl CloudEvent {
             specversion: "1.0".into(),
             id: format!("{}-{}", emitted.subject, emitted.sequence),
             source: format!("/{}", topic.service()),
-            dataschema: format!("/asyncapi.json#/components/schemas/{}", emitted.r#type),
+            dataschema: format!("{}#/components/schemas/{}", topic.document_path(), emitted.r#type),
             r#type: emitted.r#type,
             partitionkey: emitted.subject.clone(),
             subject: emitted.subject,
@@ -114,7 +114,7 @@ mod tests {
             text,
             "{\"specversion\":\"1.0\",\"id\":\"7-3\",\"source\":\"/order\",\"type\":\"order.paid\",\"subject\":\"7\",\
              \"time\":\"2023-11-14T22:13:20.123Z\",\"datacontenttype\":\"application/json\",\
-             \"dataschema\":\"/asyncapi.json#/components/schemas/order.paid\",\"sequence\":\"3\",\
+             \"dataschema\":\"/asyncapi/order.json#/components/schemas/order.paid\",\"sequence\":\"3\",\
              \"partitionkey\":\"7\",\"data\":{\"total\":5}}"
         );
         assert_eq!(event.number(), 3);

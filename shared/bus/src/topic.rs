@@ -50,6 +50,12 @@ impl Topic {
         self.0
     }
 
+    /// Where the document of its events stands: at its service alone, in standalone, and behind the gateway.
+    #[must_use]
+    pub fn document_path(self) -> String {
+        format!("/asyncapi/{}.json", self.service())
+    }
+
     /// One of its partitions.
     #[must_use]
     pub const fn partition(self, number: u16) -> TopicPartition {

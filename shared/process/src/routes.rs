@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bus::Catalogue;
+use bus::{Catalogue, Topic};
 use bytes::Bytes;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::make, get};
 use poem_openapi::{OpenApi, OpenApiService};
@@ -14,7 +14,7 @@ use web::{
 
 use crate::{Telemetry, Vitals, events_page, readiness::readiness};
 
-/// Where the events' document is. Every `CloudEvent` names it.
+/// Where the document of all events of this process is.
 const ASYNCAPI: &str = "/asyncapi.json";
 
 /// The public side of a service: its API below `roots`, the documents of its calls and its events, health and metrics.
@@ -53,19 +53,20 @@ pub fn public_routes<A: OpenApi + 'static>(
 
 /// Adds the events' document, and its page.
 ///
-/// The document of a single service has a second path with the service's name, which is the one behind the gateway as
-/// well: the page links it, wherever the page is served.
+/// Each service's events have a document of their own at the path that their `dataschema` names, which is the one behind
+/// the gateway as well. A page of one service's events links that, wherever the page is served.
 fn event_routes(routes: Route, events: &Catalogue, allow: &Allow) -> Route {
-    let document = events.document().to_string();
-    let document = || get(text_endpoint("application/json", document.clone())).with(allow.clone());
-    let routes = routes.at(ASYNCAPI, document());
-    let mut topics = events.topics().map(|(topic, _)| topic);
-    let (routes, link) = match (topics.next(), topics.next()) {
-        (Some(only), None) => {
-            let named = format!("/asyncapi/{}.json", only.service());
-            (routes.at(&named, document()), named)
-        }
-        _ => (routes, ASYNCAPI.to_owned()),
+    let document =
+        |of: &Catalogue| get(text_endpoint("application/json", of.document().to_string())).with(allow.clone());
+    let topics: Vec<Topic> = events.topics().map(|(topic, _)| topic).collect();
+    let routes = topics
+        .iter()
+        .fold(routes.at(ASYNCAPI, document(events)), |routes, topic| {
+            routes.at(topic.document_path(), document(&events.only(*topic)))
+        });
+    let link = match *topics {
+        [only] => only.document_path(),
+        _ => ASYNCAPI.to_owned(),
     };
     let page = text_endpoint("text/html; charset=utf-8", events_page::page(events, &link));
     routes.at("/events", get(page).with(allow.clone()))

@@ -4,7 +4,7 @@ use harness::{Client, Compose, PATIENCE};
 use serde_json::Value;
 use tokio::join;
 
-use crate::hostile::send_and_wait;
+use crate::{events::schema_of, hostile::send_and_wait};
 
 /// A request, what is said of it, and which methods are allowed instead.
 struct Case {
@@ -105,10 +105,9 @@ pub(super) async fn each_service_tells_of_its_events(compose: &Compose) {
         assert!(page.status == 200 && page.text.contains(&path), "{page:?}");
     }
     let feed = client.get("/v1/events?type=order.paid&limit=1").await;
-    assert!(
-        feed.status == 200 && feed.json()["data"][0]["type"] == "order.paid",
-        "{feed:?}"
-    );
+    let paid = &feed.json()["data"][0];
+    assert!(feed.status == 200 && paid["type"] == "order.paid", "{feed:?}");
+    assert!(schema_of(paid, &client).await["properties"].is_object(), "{paid}");
     println!("gateway: each service's events are described, and read");
 }
 

@@ -3,7 +3,7 @@
 use harness::{Client, Deployment, Setup, Standalone, Validator};
 use serde_json::Value;
 
-use super::document;
+use super::{document, schema_of};
 
 /// Every reference in a value.
 fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
@@ -41,10 +41,8 @@ async fn the_document_is_whole_and_each_example_is_as_its_schema_says() {
         let example = &message["examples"][0]["payload"];
         assert_eq!(example["type"], name.as_str());
         assert_eq!(validator.check(example), Ok(()), "{name}: {example}");
-        let schema = example["dataschema"]
-            .as_str()
-            .and_then(|place| place.strip_prefix("/asyncapi.json#"));
-        assert!(schema.and_then(|place| document.pointer(place)).is_some(), "{example}");
+        let schema = schema_of(example, &standalone.client()).await;
+        assert_eq!(schema, document["components"]["schemas"][name], "{example}");
         for (field, schema) in document["components"]["schemas"][name]["properties"]
             .as_object()
             .expect("fields")
@@ -87,6 +85,8 @@ async fn a_service_tells_of_its_own_events_and_standalone_of_all() {
         assert!(page.text.contains(&format!("href=\"{named}\"")), "{}", page.text);
         for (name, message) in own["components"]["messages"].as_object().expect("messages") {
             assert_eq!(*message, all["components"]["messages"][name]);
+            let schema = schema_of(&message["examples"][0]["payload"], &client).await;
+            assert_eq!(schema, own["components"]["schemas"][name]);
             let (id, says) = (
                 format!("id=\"{name}\""),
                 message["summary"].as_str().expect("a sentence"),

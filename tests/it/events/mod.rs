@@ -19,6 +19,16 @@ async fn document(client: &harness::Client) -> Value {
     answer.json()
 }
 
+/// The schema to which the `dataschema` of an event leads.
+pub(crate) async fn schema_of(event: &Value, client: &harness::Client) -> Value {
+    let place = event["dataschema"].as_str().expect("a place");
+    let (document, pointer) = place.split_once('#').expect("a place in a document");
+    let answer = client.get(document).await;
+    assert_eq!(answer.status, 200, "{place}");
+    let found = answer.json().pointer(pointer).cloned();
+    found.unwrap_or_else(|| unreachable!("{place} leads nowhere"))
+}
+
 /// The events' documents of a deployment's services as one: each part of it has the entries of all.
 async fn documents(deployment: &Deployment) -> Value {
     let mut all = json!({});
