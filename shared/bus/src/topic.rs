@@ -115,10 +115,10 @@ impl TopicPartition {
         format!("cut:{{{self}}}:{group}")
     }
 
-    /// `alone:{<topic>-<number>}:<group>`: how often a consumer has died of which event, as far as is known.
+    /// `alone:{<topic>-<number>}:<group>:<entry>`: how often consumers have died of which event of a suspected entry.
     #[must_use]
-    pub fn alone_key(self, group: &str) -> String {
-        format!("alone:{{{self}}}:{group}")
+    pub fn alone_key(self, group: &str, entry: &str) -> String {
+        format!("alone:{{{self}}}:{group}:{entry}")
     }
 
     /// `seen:{<topic>-<number>}:<group>:<event id>`: that a handler which must not repeat has begun with an event.

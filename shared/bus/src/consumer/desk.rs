@@ -22,6 +22,8 @@ struct Held {
 pub(super) struct Next {
     pub(super) subject: Arc<str>,
     pub(super) event: Arc<CloudEvent>,
+    /// What it is in.
+    pub(super) entry: EntryId,
     /// Whether it may have killed consumers.
     pub(super) is_suspect: bool,
 }
@@ -102,19 +104,18 @@ impl Desk {
             let Some((id, event)) = self.subjects.get(&subject).and_then(VecDeque::front) else {
                 continue;
             };
-            let entry = self.entries.get(id);
+            let held = self.entries.get(id);
             let may_begin = match self.begin {
                 Begin::All => true,
-                Begin::Rest => entry.is_some_and(|entry| entry.begun),
+                Begin::Rest => held.is_some_and(|entry| entry.begun),
                 Begin::Nothing => false,
             };
             if may_begin {
-                let is_suspect = entry.is_some_and(|entry| entry.is_suspect);
-                let event = event.clone();
                 return Some(Next {
+                    event: event.clone(),
+                    entry: *id,
+                    is_suspect: held.is_some_and(|entry| entry.is_suspect),
                     subject,
-                    event,
-                    is_suspect,
                 });
             }
         }

@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use super::{
     Context, Handler, Repeats,
-    alone::Mark,
+    alone::{self, Mark},
     attempt::{Failure, Next, after, attempt},
     dead::{Letter, What, bury},
     retry::TROUBLE,
     seen::{self, Known},
     standing::labels,
 };
-use crate::{BusError, CloudEvent, TopicPartition};
+use crate::{BusError, CloudEvent, TopicPartition, replies::EntryId};
 
 /// Why an event is buried whose handling had begun and not ended.
 const IN_DOUBT: &str = "it may have been handled already: a consumer died in the middle";
@@ -36,6 +36,8 @@ pub(super) struct Turn<H> {
     pub(super) context: Arc<Context<H>>,
     pub(super) partition: TopicPartition,
     pub(super) event: Arc<CloudEvent>,
+    /// What it is in.
+    pub(super) entry: EntryId,
     /// Whether consumers may have died of it: it is handled alone.
     pub(super) is_suspect: bool,
     /// Says that the partition is being left: nothing is begun any more, except what is `due`.
@@ -50,8 +52,7 @@ impl<H: Handler> Turn<H> {
         let mark = self.is_suspect.then(|| self.alone_mark());
         let end = self.tries(mark.as_ref()).await;
         if let (Some(mark), End::Settled) = (&mark, end) {
-            // One that stays counts for nobody: the event does not come again.
-            self.insist(|| mark.forget(&self.context.line)).await;
+            self.insist(|| mark.settle(&self.context.line)).await;
         }
         end
     }
@@ -61,13 +62,14 @@ impl<H: Handler> Turn<H> {
         let mark = format!("begun {}", Uuid::now_v7());
         let deaths = match alone {
             None => 0,
-            Some(alone) => match self.ask(|| alone.deaths(line)).await {
+            Some(alone) => match self.ask(|| alone.look(line)).await {
                 None => return End::Left,
-                Some(deaths) if deaths >= config.max_deaths.max(1) => {
+                Some(alone::Known::Settled) => return End::Settled,
+                Some(alone::Known::Deaths(deaths)) if deaths >= config.max_deaths.max(1) => {
                     let reason = format!("the consumer died while it handled this {deaths} times");
                     return self.bury(&reason, deaths).await;
                 }
-                Some(deaths) => deaths,
+                Some(alone::Known::Deaths(deaths)) => deaths,
             },
         };
         let mut tries = 0;
@@ -218,7 +220,9 @@ impl<H: Handler> Turn<H> {
 
     fn alone_mark(&self) -> Mark {
         Mark {
-            key: self.partition.alone_key(&self.context.config.group),
+            key: self
+                .partition
+                .alone_key(&self.context.config.group, &self.entry.to_string()),
             event: self.event.id.clone(),
         }
     }

@@ -34,6 +34,8 @@ return last and last[1] or '0-0'";
 struct Reading {
     connection: Connection,
     client: String,
+    /// When all partitions were read last, whether something came to them or not.
+    looked: Option<Instant>,
 }
 
 /// Reads for as long as it is polled.
@@ -74,10 +76,12 @@ async fn next<H: Handler>(context: &Context<H>, reading: &mut Option<Reading>, t
         .into_iter()
         .map(|(key, _)| key)
         .collect();
-    // If nothing came, an operator may have told the group to begin earlier.
-    let wanted = turns
-        .iter()
-        .filter(|turn| came.is_empty() || came.contains(&turn.seat.key));
+    // Now and then all are: an operator may have told the group to begin earlier.
+    let all = came.is_empty() || reader.looked.is_none_or(|at| at.elapsed() > context.config.block());
+    if all {
+        reader.looked = Some(Instant::now());
+    }
+    let wanted = turns.iter().filter(|turn| all || came.contains(&turn.seat.key));
     let wanted: Vec<&Turn> = wanted.collect();
     let (config, count) = (&context.config, PAGE.to_string());
     for turn in &wanted {
@@ -107,7 +111,11 @@ async fn open<H: Handler>(context: &Context<H>) -> Result<Reading, BusError> {
     connection.queue("CLIENT", [&b"ID"[..]]);
     let id = answered(connection.exchange().await?)?.pop().and_then(number);
     let client = id.ok_or(BusError::Strange("no client's id"))?.to_string();
-    Ok(Reading { connection, client })
+    Ok(Reading {
+        connection,
+        client,
+        looked: None,
+    })
 }
 
 /// Waits for the answer to what was queued. If the bell rings, calls the waiting read back; again and again, because it may

@@ -1,5 +1,7 @@
 //! Telling the bus what is done with: acknowledgements, and whole entries that become dead letters.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -21,6 +23,8 @@ struct Unreadable {
 pub(super) struct Settling {
     complete: Vec<EntryId>,
     unreadable: Vec<Unreadable>,
+    /// Of these there may be marks.
+    suspects: BTreeSet<EntryId>,
     retry: Retry,
 }
 
@@ -29,8 +33,14 @@ impl Settling {
         Self {
             complete: Vec::new(),
             unreadable: Vec::new(),
+            suspects: BTreeSet::new(),
             retry: Retry::now(),
         }
+    }
+
+    /// The entry's events are marked; the marks go with its acknowledgement.
+    pub(super) fn suspect(&mut self, id: EntryId) {
+        self.suspects.insert(id);
     }
 
     /// All events of the entry are settled.
@@ -72,7 +82,10 @@ impl Settling {
         settled: &mut Vec<EntryId>,
     ) -> Result<(), BusError> {
         if !self.complete.is_empty() {
-            acknowledge(context, partition, &self.complete).await?;
+            let marked = self.complete.iter().filter(|id| self.suspects.contains(id));
+            let marks = marked.map(|id| partition.alone_key(&context.config.group, &id.to_string()));
+            acknowledge(context, partition, &self.complete, &marks.collect::<Vec<_>>()).await?;
+            self.suspects.retain(|id| !self.complete.contains(id));
             settled.append(&mut self.complete);
         }
         while let Some(Unreadable { id, bytes, reason }) = self.unreadable.last() {
@@ -93,13 +106,19 @@ async fn acknowledge<H: Handler>(
     context: &Context<H>,
     partition: TopicPartition,
     ids: &[EntryId],
+    marks: &[String],
 ) -> Result<(), BusError> {
     let (key, group) = (partition.stream_key(), &context.config.group);
     let ids: Vec<String> = ids.iter().map(EntryId::to_string).collect();
     let words = [&key, group].into_iter().chain(&ids).map(String::as_bytes);
     context
         .line
-        .ask(|connection| connection.queue("XACK", words))
+        .ask(|connection| {
+            connection.queue("XACK", words);
+            if !marks.is_empty() {
+                connection.queue("DEL", marks.iter().map(String::as_bytes));
+            }
+        })
         .await
         .map(drop)
 }

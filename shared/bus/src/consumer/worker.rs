@@ -89,6 +89,7 @@ impl<H: Handler> Worker<H> {
         while let Some(Next {
             subject,
             event,
+            entry,
             is_suspect,
         }) = self.desk.next()
         {
@@ -96,6 +97,7 @@ impl<H: Handler> Worker<H> {
                 context: self.context.clone(),
                 partition: self.seat.partition,
                 event,
+                entry,
                 is_suspect,
                 leave: self.leave.clone(),
                 due: self.leave.is_cancelled(),
@@ -175,6 +177,7 @@ impl<H: Handler> Worker<H> {
                 tracing::warn!(group = self.context.config.group, partition = %self.seat.partition, entry = %id, deliveries,
                     "consumers died again and again while an entry was pending: its events are handled alone");
                 self.desk.suspect(id);
+                self.settling.suspect(id);
                 let labels = labels(&self.context.config.group, self.seat.partition.topic);
                 counter!("holdfast_consumer_suspected_total", &labels).increment(1);
             }

@@ -144,6 +144,8 @@ impl DeadLetters<'_> {
         };
         let (key, entry) = (id.partition.stream_key(), entry.to_string());
         let seen = letter.event.map(|event| id.partition.seen_key(&id.group, &event.id));
+        let marks = seen.into_iter().chain([id.partition.alone_key(&id.group, &entry)]);
+        let marks: Vec<String> = marks.collect();
         self.0.queue("MULTI", []);
         let claim = [
             key.as_bytes(),
@@ -155,7 +157,7 @@ impl DeadLetters<'_> {
         self.0
             .queue("XCLAIM", claim.into_iter().chain([&b"FORCE"[..], b"JUSTID"]));
         // Whoever replays it has decided that it may be handled again.
-        self.0.queue("DEL", seen.iter().map(String::as_bytes));
+        self.0.queue("DEL", marks.iter().map(String::as_bytes));
         let (dead, letter) = (id.partition.dead_key(&id.group), id.entry.to_string());
         self.0.queue("XDEL", [dead.as_bytes(), letter.as_bytes()]);
         self.0.queue("EXEC", []);
