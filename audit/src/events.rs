@@ -8,7 +8,7 @@
 mod judge;
 
 use bus::{
-    Bus, Topic, TopicPartition,
+    Bus, Topic,
     inspect::{EntryCounts, StreamReader, entry_counts, is_whole, partition_count},
 };
 use engine::{Emitted, store::connection::Connection};
@@ -98,23 +98,15 @@ pub(crate) async fn sweep_events(
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
     let (mut store_line, mut bus_line) = (source.store.connect("").await?, bus.connect().await?);
-    let outboxes: Vec<(TopicPartition, String)> = (0..)
-        .map(|number| topic.partition(number))
-        .zip(
-            source
-                .partitions
-                .all()
-                .map(|partition| source.partitions.outbox(partition)),
-        )
-        .map(|(partition, outbox)| (partition, outbox.name().to_string()))
-        .collect();
+    let outboxes = source.partitions.outboxes(source.store.is_clustered()).into_iter();
+    let outboxes: Vec<String> = outboxes.map(|outbox| outbox.name().to_string()).collect();
     if partition_count(&mut bus_line, topic).await?.is_none() {
         // Nothing was ever moved there, so there is nothing to compare with.
         return Ok(());
     }
-    for (partition, outbox) in &outboxes {
-        let counts = entry_counts(&mut store_line, outbox, &mut bus_line, *partition).await?;
-        check_counts(*partition, counts, findings)?;
+    for (number, outbox) in outboxes.iter().enumerate() {
+        let counts = entry_counts(&mut store_line, &outboxes, number, &mut bus_line, topic).await?;
+        check_counts(topic, outbox, counts, findings)?;
         totals.entries_waiting += counts.waiting;
         totals.entries_lost += counts.lost;
         read(&mut store_line, outbox, findings, |event, is_whole| {
@@ -122,8 +114,9 @@ pub(crate) async fn sweep_events(
         })
         .await?;
     }
-    for (partition, _) in &outboxes {
-        read(&mut bus_line, &partition.stream_key(), findings, |event, is_whole| {
+    for number in 0..source.partitions.count() {
+        let key = topic.partition(number).stream_key();
+        read(&mut bus_line, &key, findings, |event, is_whole| {
             totals.events += 1;
             add(rows, topic, event, is_whole, EventRow::Moved)
         })
@@ -149,7 +142,7 @@ pub(crate) fn judge_events(rows: Spill<SubjectRow>, findings: &mut Findings) -> 
     Ok(())
 }
 
-fn check_counts(partition: TopicPartition, counts: EntryCounts, findings: &mut Findings) -> anyhow::Result<()> {
+fn check_counts(topic: Topic, outbox: &str, counts: EntryCounts, findings: &mut Findings) -> anyhow::Result<()> {
     if counts.add_up() {
         return Ok(());
     }
@@ -161,7 +154,7 @@ fn check_counts(partition: TopicPartition, counts: EntryCounts, findings: &mut F
     } = counts;
     findings.add(
         Kind::EventsUnaccounted,
-        partition.to_string(),
+        format!("{topic} {outbox}"),
         format!("{emitted} entries were emitted: {relayed} moved, {waiting} waiting and {lost} lost are not as many"),
     )
 }

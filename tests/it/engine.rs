@@ -193,7 +193,7 @@ impl Tell {
         let partition = partitions().of(name);
         Self {
             counter: Increment::of(name, &partitions()),
-            stream: partitions().outbox(partition),
+            stream: partitions().outboxes(false).swap_remove(0),
             index: partitions().index("told", partition),
         }
     }

@@ -35,13 +35,18 @@ impl Shelf {
         setup.settings.push((setting.0, setting.1.into()));
         let deployment = Deployment::start(setup).await;
         let item = deployment.client.item(1, 1).await;
-        Self {
+        let shelf = Self {
             deployment,
             item,
             log: Log::default(),
             key: Topic::of(ServiceName::Stock).partition(0).stream_key(),
             stuck_from: Arc::new(AtomicU64::new(u64::MAX)),
-        }
+        };
+        eventually("the item's first events are moved", async || {
+            (shelf.newest().await == Some(3)).then_some(())
+        })
+        .await;
+        shelf
     }
 
     fn bus(&self) -> &RedisServer {
@@ -67,11 +72,16 @@ impl Shelf {
         spawn(bus_at(&self.bus().url()), &self.log, config, handle)
     }
 
-    /// Makes so many events, each an entry of its own.
+    /// Makes so many events, each an entry of its own because it is waited for.
     async fn sell(&self, events: usize) {
         let path = format!("/stock/add/{}/1", self.item);
         for _ in 0..events {
+            let before = self.added().await;
             assert_eq!(self.deployment.client.post(&path).await.status, 200);
+            eventually("the event is moved", async || {
+                (self.added().await > before).then_some(())
+            })
+            .await;
         }
     }
 
@@ -84,14 +94,6 @@ impl Shelf {
         let info = self.bus().run(&["XINFO", "STREAM", &self.key]).await;
         let mut lines = info.lines().skip_while(|line| *line != "entries-added");
         lines.nth(1).and_then(|line| line.parse().ok()).unwrap_or_default()
-    }
-
-    /// Waits until so many entries have come to the topic in all.
-    async fn comes_to(&self, entries: u64) {
-        eventually("all events are moved", async || {
-            (self.added().await >= entries).then_some(())
-        })
-        .await;
     }
 
     async fn pending(&self) -> u64 {
@@ -116,10 +118,8 @@ impl Shelf {
     }
 
     /// The number of the last event that the service made.
-    async fn newest(&self) -> u64 {
-        self.number(&["XREVRANGE", &self.key, "+", "-", "COUNT", "1"])
-            .await
-            .expect("an event")
+    async fn newest(&self) -> Option<u64> {
+        self.number(&["XREVRANGE", &self.key, "+", "-", "COUNT", "1"]).await
     }
 
     /// The number of the last event about the item in what a command prints.
@@ -135,8 +135,7 @@ async fn a_group_that_is_away_for_too_long_loses_the_oldest_by_count_and_by_name
     let shelf = Shelf::open(("BUS_ENTRIES", "100")).await;
     let consumer = shelf.consumer();
     shelf.sell(20).await;
-    shelf.comes_to(22).await;
-    shelf.handles_up_to(shelf.newest().await).await;
+    shelf.handles_up_to(shelf.newest().await.expect("an event")).await;
     // It goes away with five events in its hands.
     shelf.stuck_from.store(0, Ordering::SeqCst);
     shelf.sell(5).await;
@@ -150,13 +149,12 @@ async fn a_group_that_is_away_for_too_long_loses_the_oldest_by_count_and_by_name
     for _ in 0..3 {
         shelf.sell(150).await;
         sold += 150;
-        shelf.comes_to(sold).await;
         eventually("the topic is within its bound", async || {
             (shelf.length().await <= 100).then_some(())
         })
         .await;
     }
-    let (left, newest) = (shelf.length().await, shelf.newest().await);
+    let (left, newest) = (shelf.length().await, shelf.newest().await.expect("an event"));
     let lost = sold - left - delivered;
     eventually("the loss is counted, and nothing twice", async || {
         (stock.counted("holdfast_bus_lost_entries_total").await == lost).then_some(())
@@ -189,8 +187,7 @@ async fn what_a_group_still_needs_stays_however_old_it_is_and_what_all_have_hand
     let consumer = shelf.consumer();
     shelf.sell(20).await;
     eventually("the slow one is stuck", async || (shelf.last() == 10).then_some(())).await;
-    shelf.comes_to(22).await;
-    let newest = shelf.newest().await;
+    let newest = shelf.newest().await.expect("an event");
     bus.run(&["XGROUP", "SETID", key, "quick", "$"]).await;
     let oldest = ["XRANGE", key, "-", "+", "COUNT", "1"];
     eventually("what both have handled goes", async || {

@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn what_the_outbox_holds_becomes_a_whole_cloud_event() {
         let text = br#"[{"type":"order.paid","subject":"7","sequence":3,"time":1700000000123,"data":{"total":5}}]"#;
-        let emitted = engine::parse_entry(text).expect("an entry").remove(0);
+        let emitted = engine::parse_events(text).expect("an entry").remove(0);
         let event = CloudEvent::new(Topic::of(ServiceName::Order), emitted);
         let text = serde_json::to_string(&event).expect("JSON");
         assert_eq!(

@@ -25,7 +25,7 @@ pub struct BusBounds {
     /// How long the bus keeps events that every group has handled, in seconds.
     #[arg(long, env = "BUS_RETENTION_SECONDS", default_value_t = BusBounds::DEFAULT.bus_retention_seconds, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub bus_retention_seconds: u64,
-    /// About how many entries of at most 16 events a partition of a topic keeps, even if a group has not handled them. What is cut then is counted and logged.
+    /// About how many entries a partition of a topic keeps, even if a group has not handled them; an entry holds a few events, rarely more than 4 kB. What is cut then is counted and logged.
     #[arg(long, env = "BUS_ENTRIES", default_value_t = BusBounds::DEFAULT.bus_entries, value_parser = clap::value_parser!(u64).range(100..=100_000_000))]
     pub bus_entries: u64,
 }

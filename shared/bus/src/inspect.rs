@@ -1,15 +1,15 @@
 //! Looking at outboxes and topics from outside, as an auditor does.
 
 use engine::{
-    Emitted, parse_entry,
+    Emitted, parse_events,
     store::connection::{Connection, Reply},
 };
 
 use crate::{
-    BusError, TopicPartition,
+    BusError, Topic,
     pages::Pages,
-    relay::{Cursor, OutboxFacts, facts},
-    replies::{EntryId, answered, number, text},
+    relay::{Cursor, Cursors, OutboxFacts, facts},
+    replies::{Entry, EntryId, answered, number, text},
 };
 
 /// How often counts are read again that changed while they were read.
@@ -41,13 +41,23 @@ impl StreamReader {
         let entries = self.0.next(line).await?;
         let entries = entries.into_iter().map(|entry| ReadEntry {
             id: entry.id.to_string(),
-            events: match entry.events {
-                Some(bytes) => parse_entry(&bytes).map_err(|cause| cause.to_string()),
-                None => Err("it has no events".into()),
-            },
+            events: events_of(&entry),
         });
         Ok(entries.collect())
     }
+}
+
+/// The events of an entry, of a topic or of an outbox.
+fn events_of(entry: &Entry) -> Result<Vec<Emitted>, String> {
+    let parts = entry.parts.iter().map(|(_, events)| events);
+    let mut all = Vec::new();
+    for events in entry.events.iter().chain(parts) {
+        all.extend(parse_events(events).map_err(|cause| cause.to_string())?);
+    }
+    if all.is_empty() {
+        return Err("it has no events".into());
+    }
+    Ok(all)
 }
 
 /// What became of the entries of one outbox.
@@ -71,25 +81,27 @@ impl EntryCounts {
     }
 }
 
-/// Counts the entries of an outbox at a moment at which its relay moved none.
+/// Counts the entries of one of a service's outboxes, in order of their keys, at a moment at which its relay moved none.
 ///
 /// # Errors
 /// The bus or the store does not answer, or the relay never paused.
 pub async fn entry_counts(
     store: &mut Connection,
-    outbox: &str,
+    outboxes: &[String],
+    number: usize,
     bus: &mut Connection,
-    partition: TopicPartition,
+    topic: Topic,
 ) -> Result<EntryCounts, BusError> {
+    let outbox = outboxes[number].as_str();
     for _ in 0..TRIES {
-        let before = cursor(bus, partition).await?;
+        let before = cursor(bus, topic, outboxes.len(), number).await?;
         store.queue("XINFO", [&b"STREAM"[..], outbox.as_bytes()]);
         let reply = store.exchange().await?.into_iter().next().unwrap_or(Reply::Null);
         let OutboxFacts { added, .. } = facts(&reply)?;
         let waiting = count_after(store, outbox, before.last).await?;
         store.queue("XINFO", [&b"STREAM"[..], outbox.as_bytes()]);
         let reply = store.exchange().await?.into_iter().next().unwrap_or(Reply::Null);
-        let is_quiet = facts(&reply)?.added == added && cursor(bus, partition).await? == before;
+        let is_quiet = facts(&reply)?.added == added && cursor(bus, topic, outboxes.len(), number).await? == before;
         if is_quiet {
             return Ok(EntryCounts {
                 emitted: added,
@@ -102,13 +114,13 @@ pub async fn entry_counts(
     Err(BusError::Strange("the relay and the outbox never paused"))
 }
 
-async fn cursor(bus: &mut Connection, partition: TopicPartition) -> Result<Cursor, BusError> {
-    bus.queue("GET", [partition.cursor_key().as_bytes()]);
-    let reply = answered(bus.exchange().await?)?.into_iter().next();
-    match reply.and_then(text) {
-        Some(text) => Cursor::parse(&text).ok_or(BusError::Strange("a cursor is none")),
-        None => Ok(Cursor::default()),
-    }
+async fn cursor(bus: &mut Connection, topic: Topic, outboxes: usize, number: usize) -> Result<Cursor, BusError> {
+    bus.queue("GET", [topic.cursor_key().as_bytes()]);
+    let text = answered(bus.exchange().await?)?.into_iter().next().and_then(text);
+    let cursors = Cursors::parse(text.as_deref(), outboxes);
+    cursors
+        .and_then(|cursors| cursors.all().get(number).copied())
+        .ok_or(BusError::Strange("the cursors are none of as many outboxes"))
 }
 
 /// How many entries come after one.

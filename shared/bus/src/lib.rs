@@ -4,7 +4,7 @@
 //!  a service's store                    the bus                                   a consumer
 //! ┌──────────────────────┐   relay   ┌────────────────────────────┐  group  ┌─────────────────────┐
 //! │ EXEC: records+outbox │ ────────> │ topic:{order-0..15}        │ ──────> │ handler, then XACK  │
-//! └──────────────────────┘ exactly   │ cursor:{order-0..15}       │ at      │ retries, dead letter│
+//! └──────────────────────┘ exactly   │ cursor:{order}             │ at      │ retries, dead letter│
 //!    trimmed behind it     once      │ trimmed behind its groups  │ least   └─────────────────────┘
 //!                                    └────────────────────────────┘ once
 //! ```

@@ -76,11 +76,16 @@ pub(crate) fn number(reply: Reply) -> Option<u64> {
     }
 }
 
-/// An entry of a stream: its id, and the value of the field that holds its events.
+/// The name of the field of a topic's entry that holds its events.
+pub(crate) const EVENTS_FIELD: &str = "events";
+
+/// An entry of a topic or of an outbox.
 pub(crate) struct Entry {
     pub(crate) id: EntryId,
-    /// None if the entry was deleted, or has no such field.
+    /// A topic's events. None if the entry was deleted, or has no such field.
     pub(crate) events: Option<Bytes>,
+    /// An outbox's events, by the number of their partition.
+    pub(crate) parts: Vec<(u16, Bytes)>,
 }
 
 /// An entry as XREAD, XRANGE and XAUTOCLAIM answer it.
@@ -88,13 +93,15 @@ pub(crate) fn entry(reply: Reply) -> Option<Entry> {
     let mut parts = array(reply).into_iter();
     let id = EntryId::parse(&text(parts.next()?)?)?;
     let mut fields = array(parts.next()?).into_iter();
-    let mut events = None;
-    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
-        if bytes(name).as_deref() == Some(engine::EVENTS_FIELD.as_bytes()) {
+    let (mut events, mut parts) = (None, Vec::new());
+    while let (Some(name), Some(value)) = (fields.next().and_then(text), fields.next()) {
+        if name == EVENTS_FIELD {
             events = bytes(value);
+        } else if let (Ok(partition), Some(value)) = (name.parse(), bytes(value)) {
+            parts.push((partition, value));
         }
     }
-    Some(Entry { id, events })
+    Some(Entry { id, events, parts })
 }
 
 /// The entries of each stream, as XREAD and XREADGROUP answer them.

@@ -62,6 +62,12 @@ impl Topic {
         TopicPartition { topic: self, number }
     }
 
+    /// `cursor:{<topic>}`: how far the relay has moved each of the service's outboxes.
+    #[must_use]
+    pub fn cursor_key(self) -> String {
+        format!("cursor:{{{self}}}")
+    }
+
     /// `relay:{<topic>}`: who moves the topic's events now.
     #[must_use]
     pub fn lease_key(self) -> String {
@@ -89,12 +95,6 @@ impl TopicPartition {
     #[must_use]
     pub fn stream_key(self) -> String {
         format!("topic:{{{self}}}")
-    }
-
-    /// `cursor:{<topic>-<number>}`: how far the relay has moved the service's outbox.
-    #[must_use]
-    pub fn cursor_key(self) -> String {
-        format!("cursor:{{{self}}}")
     }
 
     /// `owner:{<topic>-<number>}:<group>`: which consumer of a group reads the partition now.

@@ -17,6 +17,7 @@ use crate::{
     fence::Fence,
     keys::{MAX_PARTITIONS, Partition, Partitions},
     lane::Lane,
+    outbox::OutboxStream,
     store::Store,
     turn::Turn,
 };
@@ -39,7 +40,7 @@ pub struct EngineConfig {
     /// How long a command may take before it is given up, in milliseconds.
     #[arg(long = "command-deadline-ms", value_name = "MILLIS", env = "COMMAND_DEADLINE_MS", default_value_t = EngineConfig::DEFAULT.command_deadline, value_parser = clap::value_parser!(u64).range(10..=60_000).map(Millis::new))]
     pub command_deadline: Millis,
-    /// About how many entries of at most 16 events a partition's outbox keeps while the bus is away. What it cuts beyond them is lost to the bus, and counted.
+    /// About how many entries the outbox keeps while the bus is away; an entry holds what one batch announces, up to 16 kB. On a cluster, each partition's outbox keeps as many. What is cut beyond them is lost to the bus, and counted.
     #[arg(long, env = "OUTBOX_ENTRIES", default_value_t = EngineConfig::DEFAULT.outbox_entries, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     pub outbox_entries: u32,
 }
@@ -51,7 +52,7 @@ impl EngineConfig {
         lane_queue: 8_192,
         batch_records: 256,
         command_deadline: Millis::new(3_000),
-        outbox_entries: 10_000,
+        outbox_entries: 100_000,
     };
 }
 
@@ -93,16 +94,20 @@ impl Engine {
         } else {
             config.lanes
         };
+        let outboxes = partitions.outboxes(store.is_clustered());
         let instance = Uuid::now_v7().simple().to_string();
         let (mut tasks, mut pulses) = (Vec::new(), Vec::new());
         let lanes = (0..count)
             .zip(partitions.all().cycle())
-            .map(|(number, partition)| {
+            .zip(outboxes.into_iter().cycle())
+            .map(|((number, partition), outbox)| {
                 let (tag, instance) = (partitions.tag(partition), format!("{instance}-{number}"));
                 let fence = Fence::new(tag, &instance);
                 let (sender, queue) = mpsc::channel(config.lane_queue as usize);
                 let connections = store.lane(fence.slot());
-                let lane = Lane::new(number, queue, connections, (fence, Turn::new(tag, &instance)), config);
+                let outbox = OutboxStream::new(outbox, config.outbox_entries);
+                let marks = (fence, Turn::new(tag, &instance));
+                let lane = Lane::new(number, queue, connections, marks, outbox, config);
                 pulses.push(lane.pulse());
                 tasks.push(tokio::spawn(lane.run()));
                 sender

@@ -1,8 +1,9 @@
 //! What commands announce, and how the outbox holds it.
 //!
-//! An event is appended to its partition's outbox in the same EXEC as the change that it announces. Its number within its
-//! subject is part of the subject's record, so the numbers have no gap and no double. Whoever reads an event twice
-//! recognizes it by its subject and number.
+//! An event is appended to the outbox in the same EXEC as the change that it announces. An entry of the outbox holds the
+//! events of a batch: for each partition with any, a field with the partition's number and a JSON array. An event's number
+//! within its subject is part of the subject's record, so the numbers have no gap and no double. Whoever reads an event
+//! twice recognizes it by its subject and number.
 
 use domain::{Cause, CorrelationId, Timestamp, TraceParent};
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -79,13 +80,52 @@ pub struct Outbox<'a> {
     pub(crate) subject: &'a str,
     pub(crate) now: Timestamp,
     pub(crate) cause: Option<&'a Cause>,
-    pub(crate) written: &'a mut Vec<serde_json::Result<String>>,
+    pub(crate) written: &'a mut PartitionEvents,
+}
+
+/// How large an array of events may be before the next one is begun.
+const ARRAY_BYTES: usize = 8 * 1024;
+
+/// The events about the subjects of one partition, as JSON arrays of which the last one is still open.
+#[derive(Debug, Default)]
+pub(crate) struct PartitionEvents {
+    arrays: Vec<Vec<u8>>,
+    fault: Option<serde_json::Error>,
+}
+
+impl PartitionEvents {
+    fn push(&mut self, event: &impl Serialize) {
+        match self.arrays.last_mut() {
+            Some(last) if last.len() < ARRAY_BYTES => last.push(b','),
+            last => {
+                if let Some(full) = last {
+                    full.push(b']');
+                }
+                self.arrays.push(vec![b'[']);
+            }
+        }
+        let written = self.arrays.last_mut().map(|open| serde_json::to_writer(open, event));
+        if let Some(Err(fault)) = written {
+            self.fault = Some(fault);
+        }
+    }
+
+    /// The whole arrays.
+    ///
+    /// # Errors
+    /// An event could not be written.
+    pub(crate) fn finish(mut self) -> serde_json::Result<Vec<Vec<u8>>> {
+        if let Some(last) = self.arrays.last_mut() {
+            last.push(b']');
+        }
+        self.fault.map_or(Ok(self.arrays), Err)
+    }
 }
 
 impl Outbox<'_> {
     /// Appends an event, under the next number of its subject.
     pub fn emit<E: Event>(&mut self, sequence: &mut Sequence, event: &E) {
-        self.written.push(serde_json::to_string(&Written {
+        self.written.push(&Written {
             r#type: E::TYPE,
             subject: self.subject,
             sequence: sequence.next(),
@@ -93,7 +133,7 @@ impl Outbox<'_> {
             correlation_id: self.cause.map(|cause| &cause.correlation_id),
             traceparent: self.cause.and_then(|cause| cause.traceparent.as_ref()),
             data: event,
-        }));
+        });
     }
 }
 
@@ -131,14 +171,11 @@ pub struct Emitted {
     pub data: Box<RawValue>,
 }
 
-/// The name of the field of an outbox's entry that holds a batch's events.
-pub const EVENTS_FIELD: &str = "events";
-
-/// The events of one entry, in order.
+/// The events that a field of an entry holds, in order.
 ///
 /// # Errors
 /// The bytes are none.
-pub fn parse_entry(bytes: &[u8]) -> serde_json::Result<Vec<Emitted>> {
+pub fn parse_events(bytes: &[u8]) -> serde_json::Result<Vec<Emitted>> {
     serde_json::from_slice(bytes)
 }
 
@@ -161,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_with_its_number_and_its_cause() {
-        let (mut sequence, mut written) = (Sequence::default(), Vec::new());
+        let (mut sequence, mut written) = (Sequence::default(), PartitionEvents::default());
         let cause = Cause {
             correlation_id: CorrelationId::accept(Some("a-1")),
             traceparent: TraceParent::accept(Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")),
@@ -175,8 +212,11 @@ mod tests {
         outbox.emit(&mut sequence, &Grown { to: 3 });
         outbox.cause = None;
         outbox.emit(&mut sequence, &Grown { to: 4 });
-        let texts: Vec<String> = written.into_iter().map(|text| text.expect("JSON")).collect();
-        let read = parse_entry(format!("[{}]", texts.join(",")).as_bytes()).expect("events");
+        let arrays = written.finish().expect("JSON");
+        let [array] = arrays.as_slice() else {
+            unreachable!("{arrays:?}");
+        };
+        let read = parse_events(array).expect("events");
         assert_eq!(read.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(
             (read[0].r#type.as_str(), read[0].subject.as_str()),
@@ -185,5 +225,17 @@ mod tests {
         assert_eq!(read[0].correlation_id, Some(cause.correlation_id));
         assert_eq!(read[0].traceparent, cause.traceparent);
         assert_eq!((read[1].data.get(), &read[1].correlation_id), (r#"{"to":4}"#, &None));
+    }
+
+    #[test]
+    fn an_array_that_is_large_is_followed_by_another() {
+        let mut events = PartitionEvents::default();
+        events.push(&1);
+        events.push(&"x".repeat(ARRAY_BYTES));
+        events.push(&2);
+        events.push(&3);
+        let arrays = events.finish().expect("JSON");
+        assert!(arrays[0].starts_with(b"[1,") && arrays[0].ends_with(b"]"));
+        assert_eq!(arrays[1..], [b"[2,3]".to_vec()]);
     }
 }

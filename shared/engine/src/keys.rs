@@ -100,10 +100,12 @@ impl Partitions {
         }
     }
 
-    /// The key of the partition's outbox: `events:{<tag>}`.
+    /// The outboxes of a store: a cluster has one for each partition, in order, because a transaction stays in one slot.
+    /// Anything else has a single one, because an entry costs far more than an event.
     #[must_use]
-    pub fn outbox(&self, partition: Partition) -> StreamKey {
-        StreamKey::outbox(self.tag(partition))
+    pub fn outboxes(&self, is_clustered: bool) -> Vec<StreamKey> {
+        let first = if is_clustered { self.tags.len() } else { 1 };
+        self.tags.iter().take(first).map(|tag| StreamKey::outbox(tag)).collect()
     }
 
     /// The key of one of the partition's indexes: `<kind>:{<tag>}`.
@@ -181,11 +183,6 @@ impl<R> Key<R> {
 }
 
 impl<R> Key<R> {
-    /// The outbox for events about the record.
-    pub(crate) fn outbox(&self) -> StreamKey {
-        StreamKey::outbox(ParsedName::parse(&self.name).map_or("", |name| name.tag))
-    }
-
     /// The record's own name, without kind and tag.
     pub(crate) fn id(&self) -> &str {
         ParsedName::parse(&self.name)
@@ -210,12 +207,12 @@ impl<R> fmt::Debug for Key<R> {
     }
 }
 
-/// The key of a partition's outbox stream.
+/// The key of an outbox stream: `events:{<tag>}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamKey(Str);
 
 impl StreamKey {
-    pub(crate) fn outbox(tag: &str) -> Self {
+    fn outbox(tag: &str) -> Self {
         Self(format!("events:{{{tag}}}").into())
     }
 
@@ -294,9 +291,11 @@ mod tests {
             redis_keyslot(key.name().as_bytes()),
             redis_keyslot(partitions.tag(partition).as_bytes())
         );
+        let outbox = &partitions.outboxes(true)[partition.index()];
         assert_eq!(
-            redis_keyslot(key.outbox().name().as_bytes()),
+            redis_keyslot(outbox.name().as_bytes()),
             redis_keyslot(key.name().as_bytes())
         );
+        assert_eq!(partitions.outboxes(false), partitions.outboxes(true)[..1]);
     }
 }

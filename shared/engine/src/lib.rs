@@ -29,6 +29,7 @@ mod fence;
 mod health;
 pub mod keys;
 mod lane;
+mod outbox;
 mod pace;
 mod record;
 mod refusal;
@@ -43,7 +44,7 @@ pub use self::{
     command::Command,
     engine::{Engine, EngineConfig, Lanes},
     error::EngineError,
-    events::{Announced, EVENTS_FIELD, Emitted, Event, EventKind, Outbox, Sequence, parse_entry},
+    events::{Announced, Emitted, Event, EventKind, Outbox, Sequence, parse_events},
     health::{Ailment, Health},
     record::Record,
     simulation::Simulation,

@@ -56,6 +56,7 @@ impl Simulation {
             values,
             now: self.now,
             misused: HashMap::new(),
+            misused_outbox: None,
         });
         if let Some(error) = view.unreadable(|own| command.touches(own)) {
             return Err(error);
@@ -76,9 +77,10 @@ impl Simulation {
             let found = self.indexes.entry(index).or_default();
             found.retain(|member, _| !members.contains(member));
         }
-        for event in writes.append.into_values().flatten() {
-            let event = serde_json::from_str(&event).map_err(|cause| EngineError::Bug(cause.to_string()))?;
-            self.events.push(event);
+        for array in writes.events.into_values().flatten() {
+            let events: Vec<serde_json::Value> =
+                serde_json::from_slice(&array).map_err(|cause| EngineError::Bug(cause.to_string()))?;
+            self.events.extend(events);
         }
         Ok(outcome)
     }

@@ -1,7 +1,7 @@
 //! A lane's side of the protocol: load, commit, and what an error means.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     time::Duration,
 };
 
@@ -12,6 +12,7 @@ use fred::bytes_utils::Str;
 use super::{
     Touches,
     fence::{Fence, Sent, Verdict},
+    outbox::OutboxStream,
     refusal::Refusal,
     view::Loaded,
     writes::Writes,
@@ -67,12 +68,11 @@ pub(super) struct Transaction {
     connection: Object<LaneServer>,
     /// Streams and indexes that are what they should be, as far as this connection has seen.
     checked: HashSet<Str>,
-    /// About how many entries each outbox keeps.
-    outbox_entries: u32,
+    outbox: OutboxStream,
 }
 
 impl Transaction {
-    pub(super) async fn open(connections: &LanePool, outbox_entries: u32) -> Result<Self, LoadError> {
+    pub(super) async fn open(connections: &LanePool, outbox: OutboxStream) -> Result<Self, LoadError> {
         let connection = connections.get().await.map_err(|cause| match cause {
             PoolError::Backend(ConnectError::Refused(cause)) => LoadError::Refused(Refusal::new(cause)),
             cause => LoadError::Broken(cause.to_string()),
@@ -80,7 +80,7 @@ impl Transaction {
         Ok(Self {
             connection,
             checked: HashSet::new(),
-            outbox_entries,
+            outbox,
         })
     }
 
@@ -105,7 +105,8 @@ impl Transaction {
         turn: &TurnRequest,
     ) -> Result<Load, LoadError> {
         let records = || touches.names.iter().map(|name| name.as_bytes());
-        let appended = || touches.streams.iter().chain(&touches.indexes);
+        let outbox = touches.announces.then(|| self.outbox.name().clone());
+        let appended = || outbox.iter().chain(&touches.indexes);
         let advice = self.queue_turn(turn);
         // In this order: what is read before it is watched may be overwritten unseen.
         self.connection
@@ -113,9 +114,11 @@ impl Transaction {
         let read = records().chain(appended().map(|name| name.as_bytes()));
         self.connection.queue("MGET", read.chain([fence.key().as_bytes()]));
         self.connection.queue("TIME", []);
-        let streams = self.unchecked(&touches.streams, "stream");
-        let indexes = self.unchecked(&touches.indexes, "zset");
-        let unchecked: Vec<(Str, &str)> = streams.into_iter().chain(indexes).collect();
+        let wanted = outbox.iter().map(|key| (key, "stream"));
+        let wanted = wanted.chain(touches.indexes.iter().map(|key| (key, "zset")));
+        let unseen = wanted.filter(|(key, _)| !self.checked.contains(*key));
+        // The keys whose type this connection has not seen yet, each with the type that it should have.
+        let unchecked: Vec<(Str, &str)> = unseen.map(|(key, kind)| (key.clone(), kind)).collect();
         for (key, _) in &unchecked {
             self.connection.queue("TYPE", [key.as_bytes()]);
         }
@@ -138,7 +141,12 @@ impl Transaction {
         self.checked.extend(sound.filter(|key| !misused.contains_key(key)));
         let texts = appended().zip(texts).filter(|(_, text)| text.is_some());
         misused.extend(texts.map(|(key, _)| (key.clone(), "it holds a string, and is appended to".into())));
-        let loaded = Loaded { values, now, misused };
+        let loaded = Loaded {
+            values,
+            now,
+            misused_outbox: outbox.and_then(|key| misused.remove_entry(&key)),
+            misused,
+        };
         Ok(Load { loaded, fence, turn })
     }
 
@@ -159,12 +167,6 @@ impl Transaction {
         1 + usize::from(turn.take.is_some())
     }
 
-    /// The keys whose type this connection has not seen yet, each with the type that it should have.
-    fn unchecked(&self, keys: &BTreeSet<Str>, wanted: &'static str) -> Vec<(Str, &'static str)> {
-        let unseen = keys.iter().filter(|key| !self.checked.contains(*key));
-        unseen.map(|key| (key.clone(), wanted)).collect()
-    }
-
     /// Ends the transaction that a load has begun, if there is nothing to commit, and forgets what is watched.
     pub(super) async fn discard(&mut self) -> Result<(), LoadError> {
         self.connection.queue("DISCARD", []);
@@ -178,7 +180,7 @@ impl Transaction {
     /// Source: `processCommand` in Redis's server.c (`reject_cmd_on_oom`)
     pub(super) async fn free(&mut self, writes: &Writes) -> Result<(), LoadError> {
         self.connection.queue("DISCARD", []);
-        writes.queue(&mut self.connection, self.outbox_entries);
+        writes.queue(&mut self.connection, &self.outbox);
         answered(self.connection.exchange().await?)?;
         Ok(())
     }
@@ -191,7 +193,7 @@ impl Transaction {
         fenced: Option<(&Fence, u64)>,
         own_turn: Option<&Str>,
     ) -> Commit {
-        writes.queue(&mut self.connection, self.outbox_entries);
+        writes.queue(&mut self.connection, &self.outbox);
         if let Some((fence, number)) = fenced {
             fence.queue(&mut self.connection, number);
         }

@@ -18,7 +18,8 @@ use fred::bytes_utils::Str;
 use crate::{
     Announced, EngineError, Event, Outbox, Record, Sequence,
     command::describe,
-    keys::{IndexKey, Key, ParsedName, StreamKey},
+    events::PartitionEvents,
+    keys::{IndexKey, Key, ParsedName, Partition},
     writes::Writes,
 };
 
@@ -64,8 +65,10 @@ pub(super) struct Loaded {
     pub(super) values: Vec<Option<Bytes>>,
     /// What the store's clock said.
     pub(super) now: Timestamp,
-    /// Streams and indexes that hold something else, with what is wrong.
+    /// Indexes that hold something else, with what is wrong.
     pub(super) misused: HashMap<Str, String>,
+    /// The outbox's key and what is wrong, if it is no stream.
+    pub(super) misused_outbox: Option<(Str, String)>,
 }
 
 impl Loaded {
@@ -80,7 +83,8 @@ impl Loaded {
 pub struct Touches {
     pub(super) names: Vec<Str>,
     decoders: HashMap<Str, Decode>,
-    pub(super) streams: BTreeSet<Str>,
+    /// Whether there may be events.
+    pub(super) announces: bool,
     pub(super) indexes: BTreeSet<Str>,
 }
 
@@ -93,10 +97,10 @@ impl Touches {
         }
     }
 
-    /// Names a record, and the outbox for events about it.
+    /// Names a record that there may be events about.
     pub fn subject<R: Record>(&mut self, key: &Key<R>) {
         self.record(key);
-        self.streams.insert(key.outbox().name().clone());
+        self.announces = true;
     }
 
     /// Names an index whose members may change.
@@ -112,7 +116,12 @@ impl Touches {
 
     /// Builds the view from what Redis answered.
     pub(super) fn load(&self, loaded: Loaded) -> View {
-        let Loaded { values, now, misused } = loaded;
+        let Loaded {
+            values,
+            now,
+            misused,
+            misused_outbox,
+        } = loaded;
         let slots: HashMap<Str, Slot> = self
             .names
             .iter()
@@ -138,13 +147,15 @@ impl Touches {
         View {
             now,
             any_unreadable: !misused.is_empty()
+                || misused_outbox.is_some()
                 || slots
                     .values()
                     .any(|slot| matches!(slot.content, Content::Unreadable(_))),
             slots,
             misused,
+            misused_outbox,
             cause: None,
-            entries: BTreeMap::new(),
+            events: BTreeMap::new(),
             members: BTreeMap::new(),
         }
     }
@@ -170,7 +181,7 @@ struct Slot {
     /// What was there before the first change.
     before: Content,
     /// How the change is announced when the batch ends, and what caused it last.
-    announced: Option<(Announce, Option<Cause>)>,
+    announced: Option<(Announce, Partition, Option<Cause>)>,
 }
 
 /// The records of one batch, as its decisions see and change them.
@@ -179,9 +190,11 @@ pub struct View {
     slots: HashMap<Str, Slot>,
     any_unreadable: bool,
     misused: HashMap<Str, String>,
+    misused_outbox: Option<(Str, String)>,
     /// What caused the command that is decided now.
     cause: Option<Cause>,
-    entries: BTreeMap<Str, Vec<serde_json::Result<String>>>,
+    /// Per partition, the events about its subjects, in order.
+    events: BTreeMap<Partition, PartitionEvents>,
     /// Per index and member: the score to add it with, or that it is to be removed. The last change wins.
     members: BTreeMap<(Str, Str), Option<f64>>,
 }
@@ -233,7 +246,7 @@ impl View {
         let cause = self.cause.clone();
         self.put(key, record);
         if let Some(slot) = self.slots.get_mut(key.name()) {
-            slot.announced = Some((announce::<R>, cause));
+            slot.announced = Some((announce::<R>, key.partition(), cause));
         }
     }
 
@@ -294,7 +307,7 @@ impl View {
             subject: subject.id(),
             now: self.now,
             cause: self.cause.as_ref(),
-            written: self.entries.entry(subject.outbox().name().clone()).or_default(),
+            written: self.events.entry(subject.partition()).or_default(),
         };
         outbox.emit(sequence, event);
     }
@@ -302,21 +315,23 @@ impl View {
     /// Lets each record that was put to be announced say what became of it.
     fn announce(&mut self) -> Result<(), EngineError> {
         for (name, slot) in &mut self.slots {
-            let (Some((announce, cause)), Content::Present(after)) = (slot.announced.take(), &mut slot.content) else {
+            let (Some((announce, partition, cause)), Content::Present(after)) =
+                (slot.announced.take(), &mut slot.content)
+            else {
                 continue;
             };
             let before = match &slot.before {
                 Content::Present(before) => Some(&**before),
                 Content::Absent | Content::Unreadable(_) => None,
             };
-            let Some(ParsedName { tag, id, .. }) = ParsedName::parse(name) else {
+            let Some(ParsedName { id, .. }) = ParsedName::parse(name) else {
                 continue;
             };
             let mut outbox = Outbox {
                 subject: id.unwrap_or_default(),
                 now: self.now,
                 cause: cause.as_ref(),
-                written: self.entries.entry(StreamKey::outbox(tag).name().clone()).or_default(),
+                written: self.events.entry(partition).or_default(),
             };
             guarded(|| {
                 announce(&mut **after, before, &mut outbox);
@@ -351,9 +366,11 @@ impl View {
                 Content::Unreadable(cause) => Some((name, cause)),
                 _ => None,
             });
-        let appended = named.streams.iter().chain(&named.indexes);
+        let indexes = named.indexes.iter();
+        let outbox = self.misused_outbox.iter().filter(|_| named.announces);
         let (key, cause) = records
-            .chain(appended.filter_map(|name| Some((name, self.misused.get(name)?))))
+            .chain(indexes.filter_map(|name| Some((name, self.misused.get(name)?))))
+            .chain(outbox.map(|(name, cause)| (name, cause)))
             .next()?;
         Some(EngineError::Corrupt {
             key: key.clone(),
@@ -388,13 +405,10 @@ impl View {
                 None => writes.index_remove.entry(index).or_default().push(member),
             }
         }
-        for (outbox, events) in self.entries {
-            let events: Vec<String> = events
-                .into_iter()
-                .collect::<serde_json::Result<_>>()
-                .map_err(|cause| EngineError::Bug(cause.to_string()))?;
-            if !events.is_empty() {
-                writes.append.insert(outbox, events);
+        for (partition, events) in self.events {
+            let arrays = events.finish().map_err(|cause| EngineError::Bug(cause.to_string()))?;
+            if !arrays.is_empty() {
+                writes.events.insert(partition, arrays);
             }
         }
         Ok(writes)

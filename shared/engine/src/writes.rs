@@ -3,11 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use fred::bytes_utils::Str;
 
-use crate::{events::EVENTS_FIELD, store::connection::Connection};
-
-/// How many events an entry of the outbox holds at most, so that a bound on entries is one on bytes. A batch's events of
-/// one partition are rarely more, and an entry costs far more than an event.
-const ENTRY_EVENTS: usize = 16;
+use crate::{keys::Partition, outbox::OutboxStream, store::connection::Connection};
 
 /// What one batch changes, ready for MULTI: few commands with many arguments each, because a command
 /// costs the client far more than an argument does.
@@ -18,8 +14,8 @@ pub(super) struct Writes {
     pub(super) delete: Vec<Str>,
     pub(super) index_add: BTreeMap<Str, Vec<(f64, Str)>>,
     pub(super) index_remove: BTreeMap<Str, Vec<Str>>,
-    /// Per stream, the batch's events in order; they become one entry, or a few.
-    pub(super) append: BTreeMap<Str, Vec<String>>,
+    /// Per partition, the batch's events in order, as JSON arrays.
+    pub(super) events: BTreeMap<Partition, Vec<Vec<u8>>>,
 }
 
 impl Writes {
@@ -29,11 +25,11 @@ impl Writes {
 
     /// Whether nothing is written that needs memory: Redis allows this even if it is full.
     pub(super) fn only_frees(&self) -> bool {
-        self.set.is_empty() && self.set_expiring.is_empty() && self.index_add.is_empty() && self.append.is_empty()
+        self.set.is_empty() && self.set_expiring.is_empty() && self.index_add.is_empty() && self.events.is_empty()
     }
 
-    /// Adds the changes to what is sent. Each outbox keeps about so many entries.
-    pub(super) fn queue(&self, connection: &mut Connection, outbox_entries: u32) {
+    /// Adds the changes to what is sent.
+    pub(super) fn queue(&self, connection: &mut Connection, outbox: &OutboxStream) {
         if !self.set.is_empty() {
             let pairs = self.set.iter().flat_map(|(key, value)| [key.as_bytes(), value]);
             connection.queue("MSET", pairs);
@@ -55,15 +51,7 @@ impl Writes {
             let members = members.iter().map(|member| member.as_bytes());
             connection.queue("ZREM", std::iter::once(index.as_bytes()).chain(members));
         }
-        let most = outbox_entries.to_string();
-        for (stream, events) in &self.append {
-            for events in events.chunks(ENTRY_EVENTS) {
-                let entry = format!("[{}]", events.join(","));
-                let trimmed = [b"MAXLEN", &b"~"[..], most.as_bytes()];
-                let fields = [b"*", EVENTS_FIELD.as_bytes(), entry.as_bytes()];
-                connection.queue("XADD", std::iter::once(stream.as_bytes()).chain(trimmed).chain(fields));
-            }
-        }
+        outbox.queue(connection, &self.events);
     }
 }
 

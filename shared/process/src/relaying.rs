@@ -12,8 +12,8 @@ use crate::Resources;
 /// How long a stopping process waits for its relays. What they leave is moved after the next start.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// About how many entries a partition's outbox keeps if there is no bus: enough for a person to look at.
-const ENTRIES_WITHOUT_BUS: u32 = 1_000;
+/// About how many entries an outbox keeps if there is no bus: enough for a person to look at.
+const ENTRIES_WITHOUT_BUS: u32 = 10_000;
 
 /// The engine's bounds, with an outbox that keeps little if nobody empties it.
 #[must_use]
@@ -31,9 +31,7 @@ pub fn bounded(engine: &EngineConfig, bus: &BusConfig) -> EngineConfig {
 /// The settings name none that can be used.
 pub fn open_bus(config: &BusConfig, store: &StoreConfig) -> Result<Option<Bus>, BusError> {
     let Some(url) = &config.bus_url else {
-        tracing::info!(
-            "no BUS_URL: events stay in the outbox, which keeps about {ENTRIES_WITHOUT_BUS} entries a partition"
-        );
+        tracing::info!("no BUS_URL: events stay in the outbox, which keeps about {ENTRIES_WITHOUT_BUS} entries");
         return Ok(None);
     };
     let bus = Bus::open(&StoreConfig {

@@ -134,14 +134,9 @@ async fn outbox(topic: Topic, store: &RedisServer) -> Vec<CloudEvent> {
     let mut events = Vec::new();
     for key in keys.lines() {
         let printed = store.run(&["XRANGE", key, "-", "+"]).await;
-        let lines: Vec<&str> = printed.lines().collect();
-        // An entry is three lines: its id, the field's name, and what the field holds.
-        for entry in lines.chunks(3) {
-            let [_, field, value] = entry else {
-                unreachable!("{entry:?}");
-            };
-            assert_eq!(*field, engine::EVENTS_FIELD);
-            let emitted = engine::parse_entry(value.as_bytes()).expect("events");
+        // An entry's lines are its id, and for each partition its number and its events.
+        for value in printed.lines().filter(|line| line.starts_with('[')) {
+            let emitted = engine::parse_events(value.as_bytes()).expect("events");
             events.extend(emitted.into_iter().map(|event| CloudEvent::new(topic, event)));
         }
     }

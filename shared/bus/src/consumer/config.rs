@@ -43,7 +43,7 @@ pub struct ConsumerConfig {
     pub backoff: Backoff,
     /// How many events are handled at the same time. Waiting for the next try does not count.
     pub at_once: usize,
-    /// How many entries (of at most 16 events) of one partition are read and not yet acknowledged. Later events of a
+    /// How many entries (of a few events each) of one partition are read and not yet acknowledged. Later events of a
     /// subject that is being retried are among them; when they are all, the partition is not read for now.
     pub ahead: usize,
     /// How many dead letters of one partition are kept. Of more, the oldest are cut away: counted and logged.

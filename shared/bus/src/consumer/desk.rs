@@ -161,7 +161,7 @@ mod tests {
     fn events(subjects: &[&str]) -> Vec<CloudEvent> {
         let one = |subject: &&str| {
             let text = format!(r#"[{{"type":"order.paid","subject":"{subject}","sequence":1,"time":1,"data":{{}}}}]"#);
-            let emitted = engine::parse_entry(text.as_bytes()).expect("an entry").remove(0);
+            let emitted = engine::parse_events(text.as_bytes()).expect("an entry").remove(0);
             CloudEvent::new(Topic::of(ServiceName::Order), emitted)
         };
         subjects.iter().map(one).collect()

@@ -150,7 +150,7 @@ impl<H: Handler> Worker<H> {
             return;
         }
         let bytes = entry.events.unwrap_or_default();
-        match engine::parse_entry(&bytes) {
+        match engine::parse_events(&bytes) {
             Ok(emitted) => {
                 let topic = self.seat.partition.topic;
                 let events = emitted.into_iter().map(|one| CloudEvent::new(topic, one)).collect();

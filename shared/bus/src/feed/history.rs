@@ -1,6 +1,6 @@
 //! What a topic still has about one subject.
 
-use engine::{parse_entry, store::connection::Connection};
+use engine::{parse_events, store::connection::Connection};
 use uuid::Uuid;
 
 use crate::{BusError, CloudEvent, TopicPartition, pages::Pages, replies::EntryId};
@@ -34,7 +34,7 @@ pub(super) async fn history(
         // Most entries are about others, and to look for the name is far cheaper than to parse them.
         let about = entries.into_iter().filter_map(|entry| entry.events);
         let about = about.filter(|bytes| contains(bytes, subject.as_bytes()));
-        for event in about.filter_map(|bytes| parse_entry(&bytes).ok()).flatten() {
+        for event in about.filter_map(|bytes| parse_events(&bytes).ok()).flatten() {
             if event.subject == subject && event.sequence > after {
                 found.push(CloudEvent::new(partition.topic, event));
             }

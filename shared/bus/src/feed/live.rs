@@ -13,7 +13,7 @@ use std::{
 };
 
 use domain::Backoff;
-use engine::{parse_entry, store::connection::Connection};
+use engine::{parse_events, store::connection::Connection};
 use futures::{Stream, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -256,7 +256,7 @@ impl Shared {
         if followers.is_empty() {
             return;
         }
-        for event in parse_entry(bytes).unwrap_or_default() {
+        for event in parse_events(bytes).unwrap_or_default() {
             let Some(of_subject) = followers.get_mut(&event.subject) else {
                 continue;
             };

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use domain::Timestamp;
 use engine::{
     keys::Partitions,
-    parse_entry,
+    parse_events,
     store::{
         connection::{Connection, Reply},
         time,
@@ -221,7 +221,7 @@ async fn read_pages(
         let entries: Vec<_> = array(reply).into_iter().filter_map(entry).collect();
         let is_full = entries.len() >= PAGE;
         let entries = entries.into_iter().map(|entry| {
-            let events = entry.events.as_deref().and_then(|bytes| parse_entry(bytes).ok());
+            let events = entry.events.as_deref().and_then(|bytes| parse_events(bytes).ok());
             let events = events.unwrap_or_default().into_iter();
             (
                 entry.id,

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use engine::{
-    parse_entry,
+    parse_events,
     store::connection::{Connection, Reply},
 };
 use serde::Serialize;
@@ -212,7 +212,7 @@ impl DeadLetters<'_> {
             for entry in entries {
                 let events = entry
                     .events
-                    .and_then(|bytes| parse_entry(&bytes).ok())
+                    .and_then(|bytes| parse_events(&bytes).ok())
                     .unwrap_or_default();
                 let is_there = events
                     .iter()

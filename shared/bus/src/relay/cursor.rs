@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::replies::EntryId;
 
-/// How far one partition's outbox has been moved.
+/// How far one outbox has been moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Cursor {
     /// The last entry that was moved, by its id in the outbox.
@@ -35,7 +35,7 @@ impl Cursor {
     }
 
     /// After so many more entries, of which `last` is the last.
-    pub(super) fn moved(self, last: EntryId, entries: usize) -> Self {
+    fn moved(self, last: EntryId, entries: usize) -> Self {
         Self {
             last,
             position: self.position + entries as u64,
@@ -85,19 +85,46 @@ pub(super) enum Gap {
     },
 }
 
-/// The cursors of all partitions of a topic, by number.
+/// The cursors of a service's outboxes, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cursors(pub(super) Vec<Cursor>);
+pub(crate) struct Cursors(Vec<Cursor>);
+
+/// `<cursor>;<cursor>`, as they stand on the bus under one key.
+impl fmt::Display for Cursors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, cursor) in self.0.iter().enumerate() {
+            let between = if number == 0 { "" } else { ";" };
+            write!(formatter, "{between}{cursor}")?;
+        }
+        Ok(())
+    }
+}
 
 impl Cursors {
+    /// What stands on the bus for so many outboxes; before their first move, nothing does.
+    pub(crate) fn parse(text: Option<&str>, outboxes: usize) -> Option<Self> {
+        let Some(text) = text else {
+            return Some(Self(vec![Cursor::default(); outboxes]));
+        };
+        let cursors: Option<Vec<Cursor>> = text.split(';').map(Cursor::parse).collect();
+        cursors.filter(|cursors| cursors.len() == outboxes).map(Self)
+    }
+
     /// All of them, in order.
-    pub(super) fn all(&self) -> &[Cursor] {
+    pub(crate) fn all(&self) -> &[Cursor] {
         &self.0
     }
 
+    /// After so many more entries of an outbox, of which `last` is the last.
+    pub(super) fn moved(&mut self, number: usize, last: EntryId, entries: usize) {
+        if let Some(cursor) = self.0.get_mut(number) {
+            *cursor = cursor.moved(last, entries);
+        }
+    }
+
     /// Sets a cursor past what can no longer be moved, and says what that is. It comes to the bus with the next entries.
-    pub(super) fn reconcile(&mut self, number: u16, facts: &OutboxFacts) -> Option<Gap> {
-        let cursor = self.0.get_mut(usize::from(number))?;
+    pub(super) fn reconcile(&mut self, number: usize, facts: &OutboxFacts) -> Option<Gap> {
+        let cursor = self.0.get_mut(number)?;
         if cursor.last > facts.newest {
             let former = cursor.last;
             *cursor = Cursor {
@@ -158,6 +185,15 @@ mod tests {
         for bad in ["", "1-1", "1-1 2", "1-1 2 3 4", "1-1 2 x"] {
             assert_eq!(Cursor::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn cursors_are_read_as_they_were_written_if_they_are_as_many() {
+        let mut cursors = Cursors::parse(None, 2).expect("none yet");
+        cursors.moved(1, id(7), 3);
+        let text = cursors.to_string();
+        assert_eq!(Cursors::parse(Some(&text), 2), Some(cursors));
+        assert_eq!(Cursors::parse(Some(&text), 1), None);
     }
 
     #[test]

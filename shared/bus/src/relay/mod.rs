@@ -13,6 +13,7 @@
 //! `tests/models/relay.rs` removes these rules one by one.
 
 mod cursor;
+mod entries;
 mod lease;
 mod moving;
 mod outbox;
@@ -29,25 +30,27 @@ use engine::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub(crate) use self::{
+    cursor::{Cursor, Cursors, OutboxFacts},
+    outbox::facts,
+};
 use self::{
-    cursor::Cursors,
     moving::{Bound, Moved},
     outbox::Outboxes,
     report::Report,
     trim::Trimmer,
-};
-pub(crate) use self::{
-    cursor::{Cursor, OutboxFacts},
-    outbox::facts,
 };
 use crate::{Bus, BusBounds, BusError, Topic};
 
 /// How long a read waits for something to move before the lease is renewed.
 const WAIT: Duration = Duration::from_millis(500);
 
-/// How long events gather after a move before the next one. A move of many costs hardly more than a move of one, so this
-/// bounds what relays cost under load; an event that comes alone is moved at once.
-const GATHER: Duration = Duration::from_millis(4);
+/// How long events gather after a move before the next one, at least and at most, and how much longer for each byte that
+/// was moved. A move of many events costs hardly more than a move of one, so the more there are, the more is saved by
+/// waiting for others. An event that comes alone is moved at once.
+const GATHER_MIN: Duration = Duration::from_millis(3);
+const GATHER_MAX: Duration = Duration::from_millis(15);
+const GATHER_BYTE: Duration = Duration::from_nanos(200);
 
 const FAILURES: Backoff = Backoff {
     min: Duration::from_millis(20),
@@ -107,7 +110,8 @@ impl Relay {
         if !lease::wait_for(&mut bus, self.topic, &self.instance, stop).await? {
             return Ok(());
         }
-        let mut bound = Bound::new(self.topic, self.partitions.count(), &self.instance, bus);
+        let (partitions, outbox_count) = (self.partitions.count(), outboxes.keys().len());
+        let mut bound = Bound::new(self.topic, partitions, outbox_count, &self.instance, bus);
         let Some(mut cursors) = bound.watch().await? else {
             return Ok(());
         };
@@ -149,7 +153,9 @@ impl Relay {
             }
             self.trimmer.trim_now_and_then(bound.connection()).await?;
             if is_moved && !found.is_empty() && !found.is_full() {
-                stop.run_until_cancelled(tokio::time::sleep(GATHER)).await;
+                let more = GATHER_BYTE.saturating_mul(found.bytes());
+                let gather = tokio::time::sleep((GATHER_MIN + more).min(GATHER_MAX));
+                stop.run_until_cancelled(gather).await;
             }
         }
     }
@@ -162,9 +168,9 @@ impl Relay {
             .zip(cursors.all())
             .map(|(facts, cursor)| facts.waiting(cursor));
         self.report.waits(waiting.sum());
-        for (number, facts) in (0..).zip(facts) {
-            if let Some(gap) = cursors.reconcile(number, &facts) {
-                self.report.lost(self.topic.partition(number), &gap);
+        for (number, (facts, outbox)) in facts.iter().zip(outboxes.keys()).enumerate() {
+            if let Some(gap) = cursors.reconcile(number, facts) {
+                self.report.lost(outbox, &gap);
             }
         }
         Ok(())

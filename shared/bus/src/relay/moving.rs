@@ -1,28 +1,25 @@
 //! The bus's side: appends entries and moves the cursors, in one transaction.
 
-use engine::{
-    EVENTS_FIELD,
-    store::connection::{Reply, error},
-};
+use std::time::Instant;
 
-use super::{
-    Line,
-    cursor::{Cursor, Cursors},
-    lease::LEASE,
-    outbox::Found,
-};
+use engine::store::connection::{Reply, error};
+
+use super::{Line, cursor::Cursors, entries::TopicEntries, lease::LEASE, outbox::Found};
 use crate::{
     BusError, Topic, TopicPartition,
-    replies::{answered, array, text},
+    replies::{EVENTS_FIELD, answered, array, text},
 };
 
 /// A relay's connection to the bus. Between its exchanges, the cursors and the lease are watched.
 pub(super) struct Bound {
     line: Line,
     streams: Vec<String>,
-    cursors: Vec<String>,
+    cursors: String,
+    outboxes: usize,
     lease: String,
     own: String,
+    /// When the lease was renewed last.
+    renewed: Instant,
 }
 
 /// What became of entries that were to be moved.
@@ -36,14 +33,18 @@ pub(super) enum Moved {
 }
 
 impl Bound {
-    pub(super) fn new(topic: Topic, partitions: u16, own: &str, line: Line) -> Self {
-        let all = || (0..partitions).map(|number| topic.partition(number));
+    /// Of a relay that has just taken the lease.
+    pub(super) fn new(topic: Topic, partitions: u16, outboxes: usize, own: &str, line: Line) -> Self {
         Self {
             line,
-            streams: all().map(TopicPartition::stream_key).collect(),
-            cursors: all().map(TopicPartition::cursor_key).collect(),
+            streams: (0..partitions)
+                .map(|number| TopicPartition::stream_key(topic.partition(number)))
+                .collect(),
+            cursors: topic.cursor_key(),
+            outboxes,
             lease: topic.lease_key(),
             own: own.to_owned(),
+            renewed: Instant::now(),
         }
     }
 
@@ -59,24 +60,37 @@ impl Bound {
         self.watched(replies)
     }
 
-    /// Appends entries and moves their cursors, and renews the lease.
+    /// Appends entries and moves their cursors, and renews the lease now and then.
     pub(super) async fn move_entries(&mut self, cursors: &Cursors, found: &Found) -> Result<Moved, BusError> {
         self.line.queue("MULTI", []);
-        for (number, entries) in &found.0 {
-            let number = usize::from(*number);
-            for events in entries.iter().filter_map(|entry| entry.events.as_ref()) {
-                let stream = self.streams[number].as_bytes();
-                self.line.queue("XADD", [stream, b"*", EVENTS_FIELD.as_bytes(), events]);
+        let (mut entries, mut moved) = (TopicEntries::default(), cursors.clone());
+        for (outbox, read) in &found.0 {
+            for (partition, events) in read.iter().flat_map(|entry| &entry.parts) {
+                entries.add(*partition, events);
             }
-            if let Some(last) = entries.last() {
-                let moved = cursors.all()[number].moved(last.id, entries.len()).to_string();
-                self.line
-                    .queue("SET", [self.cursors[number].as_bytes(), moved.as_bytes()]);
+            if let Some(last) = read.last() {
+                moved.moved(*outbox, last.id, read.len());
             }
         }
-        let kept = LEASE.as_millis().to_string();
-        let lease = [self.lease.as_bytes(), self.own.as_bytes(), b"PX", kept.as_bytes()];
-        self.line.queue("SET", lease);
+        for (partition, events) in entries.all() {
+            let Some(stream) = self.streams.get(usize::from(partition)) else {
+                tracing::error!(partition, "the outbox has events of a partition that there is not");
+                continue;
+            };
+            let arguments = [stream.as_bytes(), b"*", EVENTS_FIELD.as_bytes(), events];
+            self.line.queue("XADD", arguments);
+        }
+        if moved != *cursors {
+            let moved = moved.to_string();
+            self.line.queue("SET", [self.cursors.as_bytes(), moved.as_bytes()]);
+        }
+        let renews = self.renewed.elapsed() >= LEASE / 5;
+        if renews {
+            self.renewed = Instant::now();
+            let kept = LEASE.as_millis().to_string();
+            let lease = [self.lease.as_bytes(), self.own.as_bytes(), b"PX", kept.as_bytes()];
+            self.line.queue("SET", lease);
+        }
         self.line.queue("EXEC", []);
         self.queue_watch();
         let replies = self.line.exchange().await?;
@@ -111,30 +125,22 @@ impl Bound {
     }
 
     fn queue_watch(&mut self) {
-        let keys = || {
-            let cursors = self.cursors.iter().map(String::as_bytes);
-            cursors.chain([self.lease.as_bytes()])
-        };
-        self.line.queue("WATCH", keys());
-        self.line.queue("MGET", keys());
+        let keys = [self.cursors.as_bytes(), self.lease.as_bytes()];
+        self.line.queue("WATCH", keys);
+        self.line.queue("MGET", keys);
     }
 
     /// What MGET, the last of the answers, says.
     fn watched(&self, mut replies: Vec<Reply>) -> Result<Option<Cursors>, BusError> {
         let values = array(replies.pop().unwrap_or(Reply::Null));
-        if values.len() != self.cursors.len() + 1 {
-            return Err(BusError::Strange("MGET was not answered with every cursor"));
-        }
-        let mut values = values.into_iter().map(text);
-        let cursors: Result<Vec<Cursor>, BusError> = values
-            .by_ref()
-            .take(self.cursors.len())
-            .map(|value| match value {
-                Some(text) => Cursor::parse(&text).ok_or(BusError::Strange("a cursor is none")),
-                None => Ok(Cursor::default()),
-            })
-            .collect();
-        let is_own = values.next().flatten().as_deref() == Some(&self.own);
-        Ok(is_own.then_some(Cursors(cursors?)))
+        let Ok([cursors, lease]) = <[Reply; 2]>::try_from(values) else {
+            return Err(BusError::Strange(
+                "MGET was not answered with the cursors and the lease",
+            ));
+        };
+        let cursors = Cursors::parse(text(cursors).as_deref(), self.outboxes)
+            .ok_or(BusError::Strange("the cursors are none of as many outboxes"))?;
+        let is_own = text(lease).as_deref() == Some(&self.own);
+        Ok(is_own.then_some(cursors))
     }
 }

@@ -22,10 +22,10 @@ use crate::{
     replies::{Entry, EntryId, answered, field, number, streams, text},
 };
 
-/// How many entries of a partition are moved at once.
-const COUNT: usize = 64;
+/// How many entries of an outbox are moved at once.
+const COUNT: usize = 256;
 
-/// The outboxes of a service, one for each partition.
+/// The outboxes of a service.
 pub(super) struct Outboxes {
     keys: Vec<String>,
     line: Line,
@@ -33,8 +33,8 @@ pub(super) struct Outboxes {
     trims: usize,
 }
 
-/// What waits, by partition.
-pub(super) struct Found(pub(super) Vec<(u16, Vec<Entry>)>);
+/// What waits, by outbox.
+pub(super) struct Found(pub(super) Vec<(usize, Vec<Entry>)>);
 
 impl Found {
     pub(super) fn is_empty(&self) -> bool {
@@ -46,6 +46,14 @@ impl Found {
         self.0.iter().any(|(_, entries)| entries.len() >= COUNT)
     }
 
+    /// How large its events are together.
+    pub(super) fn bytes(&self) -> u32 {
+        let entries = self.0.iter().flat_map(|(_, entries)| entries);
+        let parts = entries.flat_map(|entry| &entry.parts);
+        let bytes: usize = parts.map(|(_, events)| events.len()).sum();
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn entries(&self) -> usize {
         self.0.iter().map(|(_, entries)| entries.len()).sum()
     }
@@ -53,12 +61,15 @@ impl Found {
 
 impl Outboxes {
     pub(super) async fn open(store: &Store, partitions: &Partitions) -> Result<Self, BusError> {
-        let keys: Vec<String> = partitions
-            .all()
-            .map(|partition| partitions.outbox(partition).name().to_string())
-            .collect();
+        let keys = partitions.outboxes(store.is_clustered()).into_iter();
+        let keys: Vec<String> = keys.map(|key| key.name().to_string()).collect();
         let line = store.connect(keys.first().map_or("", String::as_str)).await?;
         Ok(Self { keys, line, trims: 0 })
+    }
+
+    /// Their keys.
+    pub(super) fn keys(&self) -> &[String] {
+        &self.keys
     }
 
     /// What comes after the cursors. If nothing is there, waits for the first of it, up to `wait`.
@@ -88,7 +99,7 @@ impl Outboxes {
         let found = streams(read.ok_or(BusError::Strange("XREAD was not answered"))?);
         let found = found.into_iter().filter_map(|(key, entries)| {
             let number = self.keys.iter().position(|own| *own == key)?;
-            Some((u16::try_from(number).ok()?, entries))
+            Some((number, entries))
         });
         Ok(Found(found.collect()))
     }
@@ -96,9 +107,8 @@ impl Outboxes {
     /// Lets the next read remove what was moved.
     pub(super) fn trim(&mut self, moved: &Found, cursors: &Cursors) {
         for (number, _) in &moved.0 {
-            let number = usize::from(*number);
-            let first_kept = cursors.all()[number].last.next().to_string();
-            let arguments = [self.keys[number].as_bytes(), b"MINID", first_kept.as_bytes()];
+            let first_kept = cursors.all()[*number].last.next().to_string();
+            let arguments = [self.keys[*number].as_bytes(), b"MINID", first_kept.as_bytes()];
             self.line.queue("XTRIM", arguments);
             self.trims += 1;
         }

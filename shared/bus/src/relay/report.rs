@@ -3,7 +3,7 @@
 use metrics::{Counter, Gauge, counter, gauge};
 
 use super::cursor::Gap;
-use crate::{BusError, Topic, TopicPartition};
+use crate::{BusError, Topic};
 
 /// Counts what a relay does, and says once what keeps it from it.
 pub(super) struct Report {
@@ -55,15 +55,15 @@ impl Report {
         }
     }
 
-    pub(super) fn lost(&self, partition: TopicPartition, gap: &Gap) {
+    pub(super) fn lost(&self, outbox: &str, gap: &Gap) {
         match gap {
             Gap::Cut { entries, after, up_to } => {
                 self.lost.increment(*entries);
-                tracing::error!(%partition, entries, %after, %up_to, "entries are not on this bus: the outbox cut them before they were moved, or a bus that is no more had them");
+                tracing::error!(topic = %self.topic, outbox, entries, %after, %up_to, "entries are not on this bus: the outbox cut them before they were moved, or a bus that is no more had them");
             }
             Gap::AnotherOutbox { former } => {
                 self.lost.increment(1);
-                tracing::error!(%partition, %former, "the outbox is not the one that the bus knows: the store has lost what it had; its events are moved from the beginning");
+                tracing::error!(topic = %self.topic, outbox, %former, "the outbox is not the one that the bus knows: the store has lost what it had; its events are moved from the beginning");
             }
         }
     }

@@ -28,6 +28,7 @@ use super::{
     command::{Pending, Trace, describe},
     fence::{Fence, Sent},
     health::{Pulse, Report},
+    outbox::OutboxStream,
     pace::Pace,
     refusal::Refusal,
     transaction::{Commit, Load, LoadError, Transaction},
@@ -50,7 +51,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Lane {
     backlog: Backlog,
     connections: LanePool,
-    outbox_entries: u32,
+    outbox: OutboxStream,
     /// Absent after an error, until the next try makes one.
     transaction: Option<Transaction>,
     fence: Fence,
@@ -105,13 +106,14 @@ impl Lane {
         queue: mpsc::Receiver<Box<dyn Pending>>,
         connections: LanePool,
         (fence, turn): (Fence, Turn),
+        outbox: OutboxStream,
         config: &EngineConfig,
     ) -> Self {
         let report = Report::new(number);
         Self {
             backlog: Backlog::new(queue, report.taken()),
             connections,
-            outbox_entries: config.outbox_entries,
+            outbox,
             transaction: None,
             fence,
             number: 0,
@@ -173,7 +175,7 @@ impl Lane {
         let touches = batch.touches();
         let transaction = match self.transaction.take() {
             Some(transaction) => transaction,
-            None => Transaction::open(&self.connections, self.outbox_entries)
+            None => Transaction::open(&self.connections, self.outbox.clone())
                 .await
                 .map_err(Failed::to_connect)?,
         };

@@ -124,7 +124,7 @@ impl Lane {
         let mut tries = 0;
         loop {
             self.number += 1;
-            if let Ok(mut transaction) = Transaction::open(&self.connections, self.outbox_entries).await {
+            if let Ok(mut transaction) = Transaction::open(&self.connections, self.outbox.clone()).await {
                 match transaction.resolve(&self.fence, sent, self.number).await {
                     Ok(Some(verdict)) => {
                         self.transaction = Some(transaction);

@@ -18,7 +18,7 @@ pub(crate) const CLAIM: &str = "holdfast";
 
 /// The form of what is stored, as the claim ends. Its number grows if a program of before could not read it, so that no two
 /// forms meet in one store.
-const FORM: &str = " partitions, records of form 3";
+const FORM: &str = " partitions, records of form 4";
 
 /// The only way of Redis to deal with a full memory that loses nothing: it refuses to write.
 pub(super) const KEEPS_ALL: &str = "noeviction";
