@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::{BusError, CloudEvent, TopicPartition, pages::Pages, replies::EntryId};
 
 /// How far the clocks of a service's machine and of the bus may be apart for its events to be found.
-const CLOCKS_APART_MILLIS: u64 = 3_600_000;
+const CLOCKS_APART_MILLIS: u64 = 300_000;
 
 /// Where the first event about a subject can be: a UUIDv7 tells when it was made (RFC 9562, 5.7).
 fn earliest(subject: &str) -> EntryId {

@@ -4,7 +4,8 @@
 //! topic ──XREAD BLOCK──> reader ──by subject──> follower: what the topic has already, then what comes
 //! ```
 //!
-//! A follower trusts numbers alone: what it has seen is skipped, and if a number is missing, it reads the topic again.
+//! A follower trusts numbers alone: what it has seen is skipped, and if a number is missing, it reads the topic again. The
+//! reader reads only while somebody follows, because all of a topic is much for nobody.
 
 use std::{
     collections::HashMap,
@@ -15,7 +16,7 @@ use std::{
 use domain::Backoff;
 use engine::{parse_events, store::connection::Connection};
 use futures::{Stream, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -50,6 +51,8 @@ struct Shared {
     topic: Topic,
     places: Arc<Semaphore>,
     followers: Mutex<HashMap<String, Vec<mpsc::Sender<CloudEvent>>>>,
+    /// How many follow.
+    following: watch::Sender<usize>,
     stop: CancellationToken,
 }
 
@@ -62,26 +65,14 @@ impl LiveFeed {
             topic,
             places: Arc::new(Semaphore::new(max_streams)),
             followers: Mutex::default(),
+            following: watch::Sender::new(0),
             stop: CancellationToken::new(),
         }))
     }
 
     /// Reads until `stop`, which ends every stream.
     pub async fn run(self, stop: CancellationToken) {
-        let (mut last, mut failures) = (HashMap::new(), 0);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                result = self.0.read(&mut last, &mut failures) => match result {
-                    Ok(never) => match never {},
-                    Err(error) => tracing::debug!(topic = %self.0.topic, %error, "the live view cannot read the bus"),
-                },
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = FAILURES.sleep(failures) => failures += 1,
-            }
-        }
+        stop.run_until_cancelled(self.0.read_while_followed()).await;
         self.0.stop.cancel();
         self.0.followers().clear();
     }
@@ -97,6 +88,7 @@ impl LiveFeed {
         after: u64,
     ) -> Result<impl Stream<Item = CloudEvent> + Send + use<>, TooManyStreams> {
         let place = self.0.places.clone().try_acquire_owned().map_err(|_| TooManyStreams)?;
+        self.0.following.send_modify(|following| *following += 1);
         let follower = Follower {
             shared: self.0.clone(),
             subject,
@@ -190,6 +182,7 @@ impl Drop for Follower {
     fn drop(&mut self) {
         self.coming = None;
         self.shared.forget_closed(&self.subject);
+        self.shared.following.send_modify(|following| *following -= 1);
     }
 }
 
@@ -208,12 +201,23 @@ impl Shared {
         self.followers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands over what comes, from the last entries on that were read.
-    async fn read(
-        &self,
-        last: &mut HashMap<String, EntryId>,
-        failures: &mut u32,
-    ) -> Result<std::convert::Infallible, BusError> {
+    async fn read_while_followed(&self) {
+        let (mut last, mut failures) = (HashMap::new(), 0);
+        let mut following = self.following.subscribe();
+        while following.wait_for(|following| *following > 0).await.is_ok() {
+            match self.read(&mut last, &mut failures).await {
+                Ok(()) => last.clear(),
+                Err(error) => {
+                    tracing::debug!(topic = %self.topic, %error, "the live view cannot read the bus");
+                    FAILURES.sleep(failures).await;
+                    failures += 1;
+                }
+            }
+        }
+    }
+
+    /// Hands over what comes, from the last entries on that were read, until nobody follows any more.
+    async fn read(&self, last: &mut HashMap<String, EntryId>, failures: &mut u32) -> Result<(), BusError> {
         let mut line = self.bus.connect().await?;
         let (counts, _) = topics(&mut line).await?;
         let count = counts.get(&self.topic).copied().unwrap_or_default();
@@ -230,7 +234,7 @@ impl Shared {
             self.followers().clear();
         }
         *failures = 0;
-        loop {
+        while *self.following.borrow() > 0 {
             let wait = WAIT.as_millis().to_string();
             let ids: Vec<String> = keys
                 .iter()
@@ -249,6 +253,7 @@ impl Shared {
                 }
             }
         }
+        Ok(())
     }
 
     fn hand_over(&self, bytes: &[u8]) {
