@@ -19,6 +19,7 @@ const MEGABYTE: f64 = 1e6;
 pub(crate) struct Gauges {
     usage: Vec<Usage>,
     redis: BTreeMap<ServiceName, Counters>,
+    bus: Counters,
     lanes: Lanes,
 }
 
@@ -27,7 +28,7 @@ pub(crate) struct Gauges {
 pub(crate) struct Costs {
     /// Processor time for each checkout by kind of process, in microseconds.
     pub(crate) processor_us: BTreeMap<Kind, f64>,
-    /// Commands that the Redis servers processed, for each checkout.
+    /// Commands that the Redis servers processed, the bus among them, for each checkout.
     pub(crate) redis_commands: f64,
     /// Bytes that the Redis servers received and sent, for each checkout.
     pub(crate) redis_bytes: f64,
@@ -64,6 +65,7 @@ impl Gauges {
         Ok(Self {
             usage: system.usage().await?,
             redis,
+            bus: Counters::read(&system.bus).await?,
             lanes,
         })
     }
@@ -71,7 +73,7 @@ impl Gauges {
     /// What so many checkouts cost between `earlier` and this reading; `idle` is how the processes began.
     pub(crate) fn since(&self, earlier: &Self, idle: &[Usage], checkouts: u64) -> Costs {
         let sum = |part: fn(&Counters) -> u64| {
-            let total = |gauges: &Self| gauges.redis.values().map(part).sum::<u64>();
+            let total = |gauges: &Self| gauges.redis.values().chain([&gauges.bus]).map(part).sum::<u64>();
             each(float(total(self) - total(earlier)), checkouts)
         };
         let mut processor_us = times(&self.usage);
@@ -112,7 +114,7 @@ impl Costs {
 
     /// Processor time of the services, likewise.
     pub(crate) fn processor_services(&self) -> f64 {
-        let services = self.processor_us.iter().filter(|(kind, _)| **kind != Kind::Redis);
+        let services = self.processor_us.iter().filter(|(kind, _)| !kind.is_redis());
         services.map(|(_, time)| time).sum()
     }
 
@@ -123,13 +125,13 @@ impl Costs {
 
     /// The most memory that any service had, in MB.
     pub(crate) fn memory_peak(&self) -> f64 {
-        let services = self.memory_mb.iter().filter(|(kind, _)| **kind != Kind::Redis);
+        let services = self.memory_mb.iter().filter(|(kind, _)| !kind.is_redis());
         services.map(|(_, memory)| memory.peak).fold(0.0, f64::max)
     }
 
     /// The largest service's memory when idle, in MB.
     pub(crate) fn idle_memory(&self) -> f64 {
-        let services = self.memory_mb.iter().filter(|(kind, _)| **kind != Kind::Redis);
+        let services = self.memory_mb.iter().filter(|(kind, _)| !kind.is_redis());
         services.map(|(_, memory)| memory.idle).fold(0.0, f64::max)
     }
 }

@@ -15,6 +15,7 @@ mod connection;
 mod figures;
 mod gauges;
 mod lanes;
+mod listening;
 mod load;
 mod measure;
 mod mixed;

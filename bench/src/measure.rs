@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 use crate::{
     audit::audit,
     gauges::Gauges,
+    listening::Listening,
     load::{self, Load, LoadResult, Pace},
     mixed::mixed,
     numbers::{float, milliseconds},
@@ -61,7 +62,15 @@ impl Measurement {
     async fn run(&self, case: &Case, experiment: &Experiment, round: u32) -> anyhow::Result<Run> {
         eprintln!("{experiment}, round {round}: preparing {} orders", case.orders);
         let (own, addresses) = self.system(case).await?;
+        let listening = match (&own, case.scenario) {
+            (Some(own), Scenario::Events) => Some(Listening::start(&own.system.bus)),
+            (None, Scenario::Events) => bail!("nobody knows the bus of a system that runs already"),
+            _ => None,
+        };
         let shop = Shop::open(case.scenario, &addresses, case.records, case.orders).await?;
+        if let Some(listening) = &listening {
+            listening.is_even().await?;
+        }
         let rate = self.rate(case, experiment)?;
         let load = Load {
             scenario: case.scenario,
@@ -85,6 +94,9 @@ impl Measurement {
         };
         let mut run = Run::new(experiment.clone(), round, clients, rate, &seen);
         run.details = details;
+        if let Some(listening) = listening {
+            run.details = listening.finish(run.paid).await?;
+        }
         if let (Some(own), Some(before)) = (own, before) {
             let after = Gauges::read(&own.system).await?;
             run.costs = Some(after.since(&before, &own.idle, run.checkouts));
@@ -133,6 +145,11 @@ impl Measurement {
             Arrive::AtHalfOfPeak => {
                 let closed = Experiment {
                     open_loop: false,
+                    // What consumers beside it take is no part of the peak.
+                    scenario: match experiment.scenario {
+                        Scenario::Events => Scenario::Uniform,
+                        scenario => scenario,
+                    },
                     ..experiment.clone()
                 };
                 let peaks = self.runs.iter().filter(|run| run.experiment == closed);
@@ -170,7 +187,7 @@ async fn play(
     peak: Option<&LoadResult>,
 ) -> anyhow::Result<(LoadResult, Details)> {
     match load.scenario {
-        Scenario::Uniform | Scenario::Hot | Scenario::Refusals => {
+        Scenario::Uniform | Scenario::Events | Scenario::Hot | Scenario::Refusals => {
             let seen = load::check_out(&addresses.order, load, &shop.orders).await?;
             Ok((seen, Details::None))
         }

@@ -18,8 +18,10 @@ pub(crate) enum Kind {
     Payment,
     /// All three services.
     Standalone,
-    /// A redis-server.
+    /// A service's redis-server.
     Redis,
+    /// The bus's redis-server.
+    Bus,
 }
 
 /// What one process has used.
@@ -54,6 +56,11 @@ impl Usage {
 }
 
 impl Kind {
+    /// Whether it is a redis-server.
+    pub(crate) fn is_redis(self) -> bool {
+        matches!(self, Self::Redis | Self::Bus)
+    }
+
     /// Its name in tables and plots.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -62,6 +69,7 @@ impl Kind {
             Self::Payment => "payment",
             Self::Standalone => "standalone",
             Self::Redis => "redis",
+            Self::Bus => "bus",
         }
     }
 }

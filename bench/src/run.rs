@@ -85,6 +85,13 @@ pub(crate) enum Details {
         /// Until the last buyer had an answer, in seconds.
         all_answered_s: f64,
     },
+    /// A run with consumers beside it.
+    Events {
+        /// How many events they were given.
+        given: u64,
+        /// How long an event took from its decision to its handler.
+        to_handler_ms: Latency,
+    },
     /// A mixed run.
     Mixed {
         /// How many calls there were, of all sorts.

@@ -40,6 +40,8 @@ pub(crate) struct System {
     pub(crate) metrics: Vec<SocketAddr>,
     /// Where each service's store is.
     pub(crate) stores: BTreeMap<ServiceName, RedisAddress>,
+    /// Where the bus is.
+    pub(crate) bus: RedisAddress,
     processes: Vec<(Kind, u32)>,
     /// Ends the processes, and then their data.
     _running: Box<dyn Any>,
@@ -83,6 +85,7 @@ impl System {
             addresses: Addresses::one(address),
             metrics: vec![address],
             stores: ServiceName::ALL.iter().map(store).collect(),
+            bus: standalone.store("bus"),
             processes: vec![(Kind::Standalone, standalone.process.pid())],
             _running: Box::new(standalone),
         }
@@ -91,9 +94,10 @@ impl System {
     async fn processes(settings: &Settings, replicas: usize) -> Self {
         let data = TempDir::new().expect("a folder for the data");
         let redis = async |name: &str| RedisServer::start_in(&data.path().join(name), &settings.fsync, &[]).await;
+        let bus = redis("bus").await;
         let setup = Setup {
             replicas,
-            settings: [("RUST_LOG", "warn".to_owned())]
+            settings: [("RUST_LOG", "warn".to_owned()), ("BUS_URL", bus.url())]
                 .into_iter()
                 // A name is needed for as long as a process may be started again.
                 .chain(
@@ -130,7 +134,8 @@ impl System {
                 (ServiceName::Payment, deployment.payment_redis.at().clone()),
             ]),
             processes: services().map(|(kind, service)| (kind, service.pid())).collect(),
-            _running: Box::new((deployment, data)),
+            bus: bus.at().clone(),
+            _running: Box::new((deployment, bus, data)),
         }
     }
 
@@ -146,6 +151,7 @@ impl System {
         for store in self.stores.values() {
             used.push(Usage::read(Kind::Redis, Counters::read(store).await?.pid)?);
         }
+        used.push(Usage::read(Kind::Bus, Counters::read(&self.bus).await?.pid)?);
         Ok(used)
     }
 

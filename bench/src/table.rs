@@ -156,6 +156,10 @@ pub(crate) fn details(run: &Run) -> Option<String> {
             "{experiment}: {} sold and {sold_out} told that nothing is left, all within {all_answered_s:.2} s",
             run.paid
         )),
+        Details::Events { given, to_handler_ms } => Some(format!(
+            "{experiment}: {given} events, from decision to handler p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+            to_handler_ms.p50, to_handler_ms.p99, to_handler_ms.max
+        )),
         Details::Mixed {
             calls,
             calls_per_second,

@@ -15,7 +15,14 @@ use crate::{
     targets::{GoalResult, Verdict},
 };
 
-const KINDS: [Kind; 5] = [Kind::Standalone, Kind::Order, Kind::Stock, Kind::Payment, Kind::Redis];
+const KINDS: [Kind; 6] = [
+    Kind::Standalone,
+    Kind::Order,
+    Kind::Stock,
+    Kind::Payment,
+    Kind::Redis,
+    Kind::Bus,
+];
 /// How many figures stand above everything else.
 const TILES: usize = 4;
 

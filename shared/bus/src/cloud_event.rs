@@ -87,6 +87,14 @@ impl CloudEvent {
     pub fn number(&self) -> u64 {
         self.sequence.parse().unwrap_or_default()
     }
+
+    /// When it happened, in milliseconds; none if the text is no time.
+    #[must_use]
+    pub fn happened(&self) -> Option<Timestamp> {
+        let time = OffsetDateTime::parse(&self.time, &Rfc3339).ok()?;
+        let milliseconds = u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()?;
+        Some(Timestamp::from_millis(milliseconds))
+    }
 }
 
 /// A point in time as RFC 3339 writes it, in UTC and milliseconds.

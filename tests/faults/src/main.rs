@@ -13,7 +13,6 @@ mod bounds;
 mod check;
 mod fault;
 mod history;
-mod listener;
 mod load;
 mod run;
 mod sampler;

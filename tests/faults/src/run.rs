@@ -11,14 +11,13 @@ use std::{
 };
 
 use futures::{StreamExt, future::join_all, stream};
-use harness::{Audit, Client};
+use harness::{Audit, Client, Listener};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     bounds::{Lapse, Unfinished, late_calls, overdue_sagas, slowest_answer},
     check::{FinalOrder, FinalState, violations},
     history::{Call, History, Operation},
-    listener::Listener,
     load::{Buyer, Market},
     sampler::Sampler,
     schedule::{Event, Schedule},

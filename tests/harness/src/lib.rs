@@ -12,6 +12,7 @@ mod compose;
 mod deployment;
 mod growth;
 mod increment;
+mod listener;
 mod process;
 mod proxy;
 mod redis;
@@ -37,6 +38,7 @@ pub use self::{
     deployment::{Deployment, Service, Setup},
     growth::broken,
     increment::Increment,
+    listener::Listener,
     process::{Process, binary, programs_are_in},
     proxy::{Fault, FaultProxy, Trouble},
     redis::{RedisAddress, RedisServer},

@@ -1,20 +1,22 @@
-//! A consumer beside the system: it must be given every event, each subject's in order, whatever happens to the bus.
+//! A consumer beside a system: it must be given every event, each subject's in order, whatever happens to the bus.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bus::{
     Bus, CloudEvent, Topic,
     consumer::{Consumer, ConsumerConfig, Handler, HandlerError},
 };
+use domain::Timestamp;
 use engine::store::StoreConfig;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A running consumer, and what it was given.
-pub(crate) struct Listener {
+/// A running consumer of all topics, and what it was given.
+pub struct Listener {
     given: Arc<Given>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -29,6 +31,8 @@ struct Log {
     last: HashMap<(String, String), u64>,
     paid: HashSet<String>,
     out_of_order: Vec<String>,
+    /// From each event until it was given.
+    delays: Vec<Duration>,
 }
 
 impl Given {
@@ -41,7 +45,9 @@ struct Recorder(Arc<Given>);
 
 impl Handler for Recorder {
     async fn handle(&self, event: &CloudEvent) -> Result<(), HandlerError> {
+        let now = Timestamp::now();
         let mut log = self.0.log();
+        log.delays.extend(event.happened().map(|happened| now.since(happened)));
         let last = log
             .last
             .entry((event.source.clone(), event.subject.clone()))
@@ -64,23 +70,40 @@ impl Listener {
     ///
     /// # Panics
     /// If the URL names none.
-    pub(crate) fn start(bus_url: &str) -> Self {
+    #[must_use]
+    pub fn start(bus_url: &str) -> Self {
         let bus = Bus::open(&StoreConfig::at(bus_url)).expect("a bus");
         let (given, stop) = (Arc::new(Given::default()), CancellationToken::new());
-        let config = ConsumerConfig::new("faults", "listener", Topic::all());
+        let config = ConsumerConfig::new("harness", "listener", Topic::all());
         let consumer = Consumer::new(bus, config, Recorder(given.clone()));
         let task = tokio::spawn(consumer.run(stop.clone()));
         Self { given, stop, task }
     }
 
     /// Which of these orders it was not told to be paid.
-    pub(crate) fn missing<'a>(&self, paid: impl IntoIterator<Item = &'a String>) -> Vec<&'a String> {
+    pub fn missing<'a>(&self, paid: impl IntoIterator<Item = &'a String>) -> Vec<&'a String> {
         let log = self.given.log();
         paid.into_iter().filter(|order| !log.paid.contains(*order)).collect()
     }
 
+    /// How many orders it was told to be paid.
+    #[must_use]
+    pub fn paid(&self) -> usize {
+        self.given.log().paid.len()
+    }
+
+    /// How long each event took from the time of its decision, by its store's clock, until it was given; from now on
+    /// without these.
+    #[must_use]
+    pub fn take_delays(&self) -> Vec<Duration> {
+        std::mem::take(&mut self.given.log().delays)
+    }
+
     /// Ends it, and returns what it was given out of order.
-    pub(crate) async fn finish(self) -> Vec<String> {
+    ///
+    /// # Panics
+    /// If the consumer broke.
+    pub async fn finish(self) -> Vec<String> {
         self.stop.cancel();
         self.task.await.expect("a consumer goes on whatever happens");
         std::mem::take(&mut self.given.log().out_of_order)
