@@ -10,6 +10,7 @@ mod compose;
 mod consistency;
 mod consumers;
 mod contract;
+mod endurance;
 mod engine;
 mod engine_faults;
 mod engine_liveness;
