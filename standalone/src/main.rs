@@ -5,6 +5,7 @@ mod redis;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use amqp::AmqpConfig;
 use bus::{Bus, BusBounds, BusError, Catalogue, Topic};
 use clap::{CommandFactory, Parser};
 use engine::{EngineConfig, Lanes, store::StoreConfig};
@@ -13,8 +14,8 @@ use payment::Payment;
 use poem::{endpoint::make_sync, web::Html};
 use poem_openapi::{OpenApi, OpenApiService};
 use process::{
-    Bound, FEED_ROOT, FeedApi, Relays, Resources, ServerConfig, Service, StartError, Telemetry, TelemetryConfig,
-    Trouble, Vitals, check_times, finish, public_routes, require, shutdown, unless_stopped,
+    Bound, Bridges, FEED_ROOT, FeedApi, Relays, Resources, ServerConfig, Service, StartError, Telemetry,
+    TelemetryConfig, Trouble, Vitals, check_times, finish, public_routes, require, shutdown, unless_stopped,
 };
 use stock::Stock;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,8 @@ struct Options {
     engine: EngineConfig,
     #[command(flatten)]
     bus: BusBounds,
+    #[command(flatten)]
+    amqp: AmqpConfig,
     #[command(flatten)]
     saga: SagaConfig,
     #[command(flatten)]
@@ -122,7 +125,7 @@ async fn run(
     trouble: &Trouble,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut house = House::new(&options.engine, options.bus, urls, trouble, &stop)?;
+    let mut house = House::new(options, urls, trouble, &stop)?;
     let started = start_services(&mut house, &options.saga).await;
     let Some((orders, operations)) = unless_stopped(started)? else {
         return Ok(());
@@ -136,6 +139,7 @@ async fn run(
         vitals,
         lanes,
         relays,
+        bridges,
         ..
     } = house;
     let max_calls = options.server.max_calls;
@@ -149,7 +153,7 @@ async fn run(
     drop(orders);
     background.await?;
     finish(lanes).await;
-    relays.finish().await;
+    tokio::join!(relays.finish(), bridges.finish());
     Ok(())
 }
 
@@ -195,21 +199,22 @@ struct House<'a> {
     bus: Bus,
     bus_bounds: BusBounds,
     relays: Relays,
+    bridges: Bridges,
 }
 
 impl<'a> House<'a> {
     fn new(
-        engine: &'a EngineConfig,
-        bus_bounds: BusBounds,
+        options: &'a Options,
         urls: &'a RedisUrls,
         trouble: &'a Trouble,
         stop: &'a CancellationToken,
     ) -> Result<Self, BusError> {
         Ok(Self {
             bus: Bus::open(&StoreConfig::at(urls.bus()))?,
-            bus_bounds,
+            bus_bounds: options.bus,
             relays: Relays::default(),
-            engine,
+            bridges: Bridges::new(options.amqp.clone(), options.server.listen),
+            engine: &options.engine,
             urls,
             trouble,
             stop,
@@ -233,6 +238,7 @@ impl<'a> House<'a> {
         self.lanes.push(lanes);
         resources.bus = Some(self.bus.clone());
         self.relays.start(&resources, self.bus_bounds);
+        self.bridges.start(S::NAME, resources.bus.as_ref());
         Ok(resources)
     }
 }

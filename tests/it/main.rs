@@ -1,5 +1,6 @@
 //! Tests of the running system. One binary, one module a topic.
 
+mod amqp;
 mod audit;
 mod backlog;
 mod bulk;

@@ -5,6 +5,7 @@ mod bench;
 mod compose_test;
 mod faults;
 mod fuzz;
+mod rabbitmq;
 mod redis;
 mod run;
 mod test;
@@ -52,7 +53,7 @@ enum Command {
         #[arg(long)]
         prebuilt: bool,
     },
-    /// Install what the checks need besides cargo: redis-server, Python packages, base images.
+    /// Install what the checks need besides cargo: redis-server, rabbitmq-server, Python packages, base images.
     Prepare,
     /// Break the services in every way that is known, under load, and check every promise.
     Faults {
@@ -90,6 +91,7 @@ fn main() -> anyhow::Result<()> {
 /// Installs what the checks need besides cargo, so that it is there before the first of them asks.
 fn prepare() -> anyhow::Result<()> {
     redis::ensure_redis()?;
+    rabbitmq::ensure_rabbitmq()?;
     fuzz::ensure_python()?;
     compose_test::ensure_images()?;
     Ok(())

@@ -1,4 +1,5 @@
 use crate::{
+    rabbitmq::ensure_rabbitmq,
     redis::ensure_redis,
     run::{cargo, is_there, run},
 };
@@ -9,6 +10,7 @@ use crate::{
 /// If a step or a test fails.
 pub(crate) fn test(options: &[String]) -> anyhow::Result<()> {
     ensure_redis()?;
+    ensure_rabbitmq()?;
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     let mut runner = cargo();
     if is_there("cargo-nextest", "--version") {

@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr};
 
+use amqp::AmqpConfig;
 use bus::BusConfig;
 use clap::{Args, Command, error::ErrorKind};
 use domain::Millis;
@@ -42,6 +43,9 @@ pub struct ServiceConfig {
     /// The bus.
     #[command(flatten)]
     pub bus: BusConfig,
+    /// RabbitMQ.
+    #[command(flatten)]
+    pub amqp: AmqpConfig,
     /// Its log.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,

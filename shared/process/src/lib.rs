@@ -5,6 +5,7 @@
 //!                              shutdown: one token, and an end that nothing can put off
 //! ```
 
+mod bridging;
 mod config;
 mod events_page;
 mod feed_api;
@@ -21,6 +22,7 @@ mod telemetry;
 mod trouble;
 
 pub use self::{
+    bridging::{BridgeWithoutBus, Bridges, check_bridge},
     config::{BadTimes, InternalConfig, ServerConfig, ServiceConfig, check_times, require},
     feed_api::{FEED_ROOT, FeedApi, NO_BUS, no_bus},
     listener::{BadListenAt, BindError, Bound, ListenAt},

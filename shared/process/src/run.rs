@@ -5,8 +5,8 @@ use tokio::runtime::Runtime;
 use web::AllowedOrigins;
 
 use crate::{
-    FEED_ROOT, FeedApi, Relays, Resources, ServerConfig, Service, ServiceConfig, Telemetry, bounded, check_health,
-    finish, open_bus, public_routes, require, serve, shutdown, unless_stopped,
+    Bridges, FEED_ROOT, FeedApi, Relays, Resources, ServerConfig, Service, ServiceConfig, Telemetry, bounded,
+    check_bridge, check_health, finish, open_bus, public_routes, require, serve, shutdown, unless_stopped,
 };
 
 #[derive(Parser)]
@@ -29,6 +29,7 @@ pub fn run<S: Service>() -> anyhow::Result<()> {
             return Ok(check_health(process.server.listen).await?);
         }
         require(&mut command, process.check());
+        require(&mut command, check_bridge(&process.amqp, &process.bus));
         require(&mut command, S::check(&own, &process.server));
         serve_until_stopped::<S>(process, own).await
     })
@@ -58,6 +59,8 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
     resources.bus = open_bus(&process.bus, &process.store)?;
     let feed = FeedApi::new(resources.bus.as_ref());
     relays.start(&resources, process.bus.bounds);
+    let mut bridges = Bridges::new(process.amqp, process.server.listen);
+    bridges.start(S::NAME, resources.bus.as_ref());
     let service = S::start(resources, &own)?;
     let background = tokio::spawn(service.background(stop.clone()));
     let ServerConfig {
@@ -90,6 +93,6 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
     drop(service);
     background.await?;
     finish([lanes]).await;
-    relays.finish().await;
+    tokio::join!(relays.finish(), bridges.finish());
     Ok(())
 }

@@ -15,6 +15,7 @@ mod increment;
 mod listener;
 mod process;
 mod proxy;
+mod rabbitmq;
 mod redis;
 mod shop;
 mod standalone;
@@ -41,6 +42,7 @@ pub use self::{
     listener::Listener,
     process::{Process, binary, programs_are_in},
     proxy::{Fault, FaultProxy, Trouble},
+    rabbitmq::RabbitMq,
     redis::{RedisAddress, RedisServer},
     shop::{Shop, Tally},
     standalone::Standalone,

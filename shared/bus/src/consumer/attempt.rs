@@ -12,6 +12,8 @@ use crate::CloudEvent;
 pub(super) enum Failure {
     #[error("{0}")]
     Retry(String),
+    #[error("{0}")]
+    Unavailable(String),
     #[error("rejected: {0}")]
     Reject(String),
     #[error("the handler panicked: {0}")]
@@ -21,9 +23,14 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Whether it is one of the event's tries: one that could not be made is none.
+    pub(super) fn counts(&self) -> bool {
+        !matches!(self, Self::Unavailable(_))
+    }
+
     /// Whether the handler itself said what became of the event.
     fn is_clear(&self) -> bool {
-        matches!(self, Self::Retry(_) | Self::Reject(_))
+        matches!(self, Self::Retry(_) | Self::Unavailable(_) | Self::Reject(_))
     }
 }
 
@@ -36,11 +43,12 @@ pub(super) enum Next {
     Bury,
 }
 
-/// What follows if try number `tries` (from 1) failed.
+/// What follows if a try failed that was number `tries` (from 1) of those that count.
 pub(super) fn after(failure: &Failure, tries: u32, max_tries: u32, repeats: Repeats) -> Next {
     let may_repeat = repeats == Repeats::Allowed || failure.is_clear();
     match failure {
         Failure::Reject(_) => Next::Bury,
+        Failure::Unavailable(_) => Next::Again,
         _ if may_repeat && tries < max_tries => Next::Again,
         _ => Next::Bury,
     }
@@ -53,6 +61,7 @@ pub(super) async fn attempt<H: Handler>(handler: &H, event: &CloudEvent, within:
     match tokio::time::timeout(within, guarded).await {
         Ok(Ok(Ok(()))) => Ok(()),
         Ok(Ok(Err(HandlerError::Retry(reason)))) => Err(Failure::Retry(reason)),
+        Ok(Ok(Err(HandlerError::Unavailable(reason)))) => Err(Failure::Unavailable(reason)),
         Ok(Ok(Err(HandlerError::Reject(reason)))) => Err(Failure::Reject(reason)),
         Ok(Err(panic)) => Err(Failure::Panicked(message(&*panic))),
         Err(_) => Err(Failure::TimedOut(within)),
@@ -76,7 +85,9 @@ mod tests {
             Failure::Panicked(String::new()),
             Failure::TimedOut(Duration::from_secs(1)),
         );
+        let away = Failure::Unavailable("away".into());
         for repeats in [Repeats::Allowed, Repeats::Never] {
+            assert_eq!(after(&away, 1_000, 3, repeats), Next::Again);
             assert_eq!(after(&retry, 1, 3, repeats), Next::Again);
             assert_eq!(after(&retry, 3, 3, repeats), Next::Bury);
             assert_eq!(after(&reject, 1, 3, repeats), Next::Bury);

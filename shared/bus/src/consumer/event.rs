@@ -72,9 +72,9 @@ impl<H: Handler> Turn<H> {
                 Some(alone::Known::Deaths(deaths)) => deaths,
             },
         };
-        let mut tries = 0;
+        let (mut tries, mut failures) = (0, 0_u32);
         loop {
-            let Some(room) = self.room(tries).await else {
+            let Some(room) = self.room(failures).await else {
                 return End::Left;
             };
             match self.begin(&mark).await {
@@ -89,7 +89,6 @@ impl<H: Handler> Turn<H> {
                 self.undo().await;
                 return End::Left;
             }
-            tries += 1;
             let outcome = attempt(&self.context.handler, &self.event, config.handler_timeout).await;
             // It came back, and nothing else may begin before that is known.
             if let Some(alone) = alone {
@@ -100,25 +99,27 @@ impl<H: Handler> Turn<H> {
                 return End::Settled;
             };
             drop(room);
+            tries += u32::from(failure.counts());
             match after(&failure, tries, config.max_tries, config.repeats) {
                 Next::Bury => return self.bury(&failure.to_string(), tries).await,
                 Next::Again => self.again(&failure, tries).await,
             }
-            if !self.pause(config.backoff, tries - 1).await {
+            if !self.pause(config.backoff, failures).await {
                 return End::Left;
             }
+            failures = failures.saturating_add(1);
         }
     }
 
     /// Waits for one of the places of handlers at work; for all of them if whatever else is at work might die of it.
-    async fn room(&self, tries: u32) -> Option<SemaphorePermit<'_>> {
+    async fn room(&self, failures: u32) -> Option<SemaphorePermit<'_>> {
         let places = if self.is_suspect {
             self.context.config.places()
         } else {
             1
         };
         let room = self.context.at_once.acquire_many(places);
-        let is_due = self.due && tries == 0;
+        let is_due = self.due && failures == 0;
         if is_due {
             return room.await.ok();
         }

@@ -20,6 +20,10 @@ pub enum HandlerError {
     /// Not now: it is worth another try. If repeats are not allowed, it also says that nothing was done.
     #[error("{0}")]
     Retry(String),
+    /// Not now, through no fault of the event: what everything goes to is away. It is tried again for as long as it takes,
+    /// never becomes a dead letter for it, and nothing was done.
+    #[error("{0}")]
+    Unavailable(String),
     /// Never: the event goes to the dead letters at once.
     #[error("{0}")]
     Reject(String),

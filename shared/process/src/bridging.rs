@@ -1,0 +1,72 @@
+//! The bridge to RabbitMQ beside a service: it brings the service's own topic there.
+
+use std::{net::SocketAddr, time::Duration};
+
+use amqp::AmqpConfig;
+use bus::{Bus, BusConfig, Topic};
+use domain::ServiceName;
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// How long a stopping process waits for its bridges. What they leave is published by another replica, or after the next
+/// start.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A broker was named, and no bus that events could come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("AMQP_URL needs BUS_URL: what RabbitMQ is told of comes from the bus")]
+pub struct BridgeWithoutBus;
+
+/// Whether events can come to the broker, if one is configured.
+///
+/// # Errors
+/// They cannot.
+pub fn check_bridge(amqp: &AmqpConfig, bus: &BusConfig) -> Result<(), BridgeWithoutBus> {
+    match (&amqp.amqp_url, &bus.bus_url) {
+        (Some(_), None) => Err(BridgeWithoutBus),
+        _ => Ok(()),
+    }
+}
+
+/// The bridges of a process.
+pub struct Bridges {
+    config: AmqpConfig,
+    /// The process's name: the same after a restart, so that it goes on at once with what it had begun.
+    name: String,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Bridges {
+    /// None yet, for the process that is served at `listen`.
+    #[must_use]
+    pub fn new(config: AmqpConfig, listen: SocketAddr) -> Self {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Self {
+            config,
+            name: format!("{}-{}-{}", host.trim(), listen.ip(), listen.port()),
+            stop: CancellationToken::new(),
+            tasks: Vec::new(),
+        }
+    }
+
+    /// Begins to publish what a service announces, if there are a bus and a broker.
+    pub fn start(&mut self, service: ServiceName, bus: Option<&Bus>) {
+        let (Some(bus), Some(url)) = (bus, &self.config.amqp_url) else {
+            return;
+        };
+        let topic = Topic::of(service);
+        let consumer = amqp::consumer(bus.clone(), topic, url.clone(), &self.name, self.stop.clone());
+        self.tasks.push(tokio::spawn(consumer.run(self.stop.clone())));
+    }
+
+    /// Ends them: what is at the broker is waited for.
+    pub async fn finish(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            if timeout(PATIENCE, task).await.is_err() {
+                tracing::warn!("a bridge to RabbitMQ does not come to an end; leaving it");
+            }
+        }
+    }
+}
