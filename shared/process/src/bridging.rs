@@ -1,16 +1,12 @@
 //! The bridge to RabbitMQ beside a service: it brings the service's own topic there.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use amqp::AmqpConfig;
 use bus::{Bus, BusConfig, Topic};
 use domain::ServiceName;
-use tokio::{task::JoinHandle, time::timeout};
-use tokio_util::sync::CancellationToken;
 
-/// How long a stopping process waits for its bridges. What they leave is published by another replica, or after the next
-/// start.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::beside::Beside;
 
 /// A broker was named, and no bus that events could come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,8 +29,7 @@ pub struct Bridges {
     config: AmqpConfig,
     /// The process's name: the same after a restart, so that it goes on at once with what it had begun.
     name: String,
-    stop: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Beside,
 }
 
 impl Bridges {
@@ -45,8 +40,7 @@ impl Bridges {
         Self {
             config,
             name: format!("{}-{}-{}", host.trim(), listen.ip(), listen.port()),
-            stop: CancellationToken::new(),
-            tasks: Vec::new(),
+            tasks: Beside::new("a bridge to RabbitMQ"),
         }
     }
 
@@ -56,17 +50,13 @@ impl Bridges {
             return;
         };
         let topic = Topic::of(service);
-        let consumer = amqp::consumer(bus.clone(), topic, url.clone(), &self.name, self.stop.clone());
-        self.tasks.push(tokio::spawn(consumer.run(self.stop.clone())));
+        let (bus, url, name) = (bus.clone(), url.clone(), &self.name);
+        self.tasks
+            .start(|stop| amqp::consumer(bus, topic, url, name, stop.clone()).run(stop));
     }
 
     /// Ends them: what is at the broker is waited for.
     pub async fn finish(self) {
-        self.stop.cancel();
-        for task in self.tasks {
-            if timeout(PATIENCE, task).await.is_err() {
-                tracing::warn!("a bridge to RabbitMQ does not come to an end; leaving it");
-            }
-        }
+        self.tasks.finish().await;
     }
 }

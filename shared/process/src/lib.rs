@@ -5,6 +5,7 @@
 //!                              shutdown: one token, and an end that nothing can put off
 //! ```
 
+mod beside;
 mod bridging;
 mod config;
 mod events_page;

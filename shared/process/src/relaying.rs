@@ -1,16 +1,9 @@
 //! The relay beside a service: it outlives the lanes, so that what they commit last is moved too.
 
-use std::time::Duration;
-
 use bus::{Bus, BusBounds, BusConfig, BusError, Relay, Topic};
 use engine::{EngineConfig, store::StoreConfig};
-use tokio::{task::JoinHandle, time::timeout};
-use tokio_util::sync::CancellationToken;
 
-use crate::Resources;
-
-/// How long a stopping process waits for its relays. What they leave is moved after the next start.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::{Resources, beside::Beside};
 
 /// About how many entries an outbox keeps if there is no bus: enough for a person to look at.
 const ENTRIES_WITHOUT_BUS: u32 = 10_000;
@@ -42,10 +35,13 @@ pub fn open_bus(config: &BusConfig, store: &StoreConfig) -> Result<Option<Bus>, 
 }
 
 /// The relays of a process.
-#[derive(Default)]
-pub struct Relays {
-    stop: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
+pub struct Relays(Beside);
+
+/// None yet.
+impl Default for Relays {
+    fn default() -> Self {
+        Self(Beside::new("a relay"))
+    }
 }
 
 impl Relays {
@@ -61,16 +57,11 @@ impl Relays {
             bus.clone(),
             bounds,
         );
-        self.tasks.push(tokio::spawn(relay.run(self.stop.clone())));
+        self.0.start(|stop| relay.run(stop));
     }
 
     /// Lets them move what the lanes committed last, and ends them.
     pub async fn finish(self) {
-        self.stop.cancel();
-        for task in self.tasks {
-            if timeout(PATIENCE, task).await.is_err() {
-                tracing::warn!("a relay does not come to an end; leaving it");
-            }
-        }
+        self.0.finish().await;
     }
 }
