@@ -8,7 +8,9 @@
 //! Time goes on in ticks of the store's clock, between any two steps: that is what a machine that sleeps looks like
 //! from outside. Each other test takes one rule away and finds the pieces that nobody gives back.
 
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::{Model, Property};
+
+use crate::explored::{breaks, holds};
 
 /// The last tick at which the reserve may be decided.
 const VALID_UNTIL: u8 = 1;
@@ -168,36 +170,29 @@ impl State {
     }
 }
 
-fn breaks(rules: Rules) {
-    let checker = rules
-        .checker()
-        .finish_when(HasDiscoveries::AnyOf([NOTHING_LEFT_HELD].into()))
-        .spawn_bfs()
-        .join();
-    let run = checker.discovery(NOTHING_LEFT_HELD);
-    let run = run.expect("a rule is missing, so the promise breaks");
-    println!("{rules:?}: {:?}", run.into_actions());
-}
-
 #[test]
 fn a_machine_that_sleeps_leaves_nothing_held() {
-    let checker = ENGINE.checker().spawn_bfs().join();
-    assert!(checker.is_done(), "the space was not explored to its end");
-    checker.assert_properties();
+    holds(ENGINE);
 }
 
 #[test]
 fn an_age_that_is_compared_before_the_machine_sleeps_leaves_pieces_held_for_nobody() {
-    breaks(Rules {
-        compared: Compared::AtArrival,
-        ..ENGINE
-    });
+    breaks(
+        Rules {
+            compared: Compared::AtArrival,
+            ..ENGINE
+        },
+        NOTHING_LEFT_HELD,
+    );
 }
 
 #[test]
 fn an_age_without_a_watch_leaves_pieces_held_for_nobody() {
-    breaks(Rules {
-        watches: false,
-        ..ENGINE
-    });
+    breaks(
+        Rules {
+            watches: false,
+            ..ENGINE
+        },
+        NOTHING_LEFT_HELD,
+    );
 }

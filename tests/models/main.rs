@@ -3,5 +3,6 @@
 mod age;
 mod consumers;
 mod engine;
+mod explored;
 mod relay;
 mod saga;

@@ -5,7 +5,9 @@
 //! any time. What keeps them apart is that the cursor is watched. Each other test takes one rule away and finds the entry
 //! that comes twice, in the wrong place, or never.
 
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::{Model, Property};
+
+use crate::explored::{breaks, holds};
 
 /// How many entries the service emits.
 const ENTRIES: u8 = 3;
@@ -197,22 +199,9 @@ impl State {
     }
 }
 
-fn breaks(rules: Rules, promise: &'static str) {
-    let checker = rules
-        .checker()
-        .finish_when(HasDiscoveries::AnyOf([promise].into()))
-        .spawn_bfs()
-        .join();
-    let run = checker.discovery(promise);
-    let run = run.expect("a rule is missing, so the promise breaks");
-    println!("{rules:?}: {:?}", run.into_actions());
-}
-
 #[test]
 fn each_entry_comes_to_the_bus_once_and_in_order_whatever_crashes() {
-    let checker = RELAY.checker().spawn_bfs().join();
-    assert!(checker.is_done(), "the space was not explored to its end");
-    checker.assert_properties();
+    holds(RELAY);
 }
 
 #[test]
