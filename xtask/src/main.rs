@@ -5,6 +5,7 @@ mod bench;
 mod compose_test;
 mod faults;
 mod fuzz;
+mod install;
 mod rabbitmq;
 mod redis;
 mod run;

@@ -1,10 +1,10 @@
 //! rabbitmq-server, which the tests of the bridge start nodes of.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use anyhow::bail;
 
-use crate::run::{is_there, run};
+use crate::{install::install, run::is_there};
 
 /// Where the tests look for it: `tests/harness/src/rabbitmq.rs`.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
@@ -22,7 +22,7 @@ pub(crate) fn ensure_rabbitmq() -> anyhow::Result<()> {
     }
     println!("rabbitmq-server is missing; installing it with apt-get:");
     // RUNLEVEL=1 keeps Debian from starting a system-wide node: the tests start their own.
-    let install: &[&str] = &[
+    let by_apt: &[&str] = &[
         "env",
         "RUNLEVEL=1",
         "DEBIAN_FRONTEND=noninteractive",
@@ -32,13 +32,5 @@ pub(crate) fn ensure_rabbitmq() -> anyhow::Result<()> {
         "--no-install-recommends",
         "rabbitmq-server",
     ];
-    for command in [&["apt-get", "update"], install] {
-        let sudo: &[&str] = if crate::redis::is_root() { &[] } else { &["sudo"] };
-        let words = [sudo, command].concat();
-        println!("  {}", words.join(" "));
-        if let Some((program, arguments)) = words.split_first() {
-            run(Command::new(program).args(arguments))?;
-        }
-    }
-    Ok(())
+    install(&[&["apt-get", "update"], by_apt], true)
 }

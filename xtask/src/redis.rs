@@ -1,10 +1,8 @@
 //! redis-server, from the system's package manager if it is missing.
 
-use std::process::Command;
-
 use anyhow::bail;
 
-use crate::run::{is_there, run};
+use crate::{install::install, run::is_there};
 
 /// A package manager and the commands that install redis-server with it.
 struct Manager {
@@ -64,21 +62,6 @@ pub(crate) fn ensure_redis() -> anyhow::Result<()> {
     let Some(manager) = MANAGERS.iter().find(|manager| is_there(manager.program, "--version")) else {
         bail!("redis-server is missing, and no package manager is known here: install Redis 6.2 or later by hand");
     };
-    let sudo: &[&str] = if manager.as_root && !is_root() { &["sudo"] } else { &[] };
     println!("redis-server is missing; installing it with {}:", manager.program);
-    for command in manager.commands {
-        let words = [sudo, command].concat();
-        println!("  {}", words.join(" "));
-        if let Some((program, arguments)) = words.split_first() {
-            run(Command::new(program).args(arguments))?;
-        }
-    }
-    Ok(())
-}
-
-pub(crate) fn is_root() -> bool {
-    Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|output| output.stdout.starts_with(b"0\n"))
+    install(manager.commands, manager.as_root)
 }
