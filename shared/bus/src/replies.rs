@@ -68,6 +68,11 @@ pub(crate) fn text(reply: Reply) -> Option<String> {
     String::from_utf8(bytes(reply)?.into()).ok()
 }
 
+/// The texts of an array of strings.
+pub(crate) fn texts(reply: Reply) -> Vec<String> {
+    array(reply).into_iter().filter_map(text).collect()
+}
+
 /// A number, or a string that is one.
 pub(crate) fn number(reply: Reply) -> Option<u64> {
     match reply {

@@ -12,7 +12,7 @@ use super::{Context, lease, standing::labels};
 use crate::{
     BusError, CloudEvent, TopicPartition,
     cloud_event::rfc3339,
-    replies::{EntryId, array, number, text},
+    replies::{EntryId, array, number, text, texts},
 };
 
 /// How many of the letters that are cut away at once are named. There is one, unless the bound was lowered.
@@ -93,13 +93,7 @@ fn note_what_was_cut(group: &str, partition: TopicPartition, reply: Reply) {
     for letter in parts.next().map(array).unwrap_or_default() {
         let mut parts = array(letter).into_iter();
         let id = parts.next().and_then(text).unwrap_or_default();
-        let fields: Vec<String> = parts
-            .next()
-            .map(array)
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(text)
-            .collect();
+        let fields = parts.next().map(texts).unwrap_or_default();
         let what = fields.get(1).map(String::as_str).unwrap_or_default();
         let event = serde_json::from_str::<CloudEvent>(what).map_or_else(|_| what.to_owned(), |event| event.id);
         tracing::error!(group, %partition, letters, letter = id, event,

@@ -10,7 +10,7 @@ use engine::store::connection::Reply;
 use super::Line;
 use crate::{
     BusError, TopicPartition,
-    replies::{Entry, array, entry, number, text},
+    replies::{Entry, array, entry, number, text, texts},
 };
 
 /// How many entries are taken at once.
@@ -80,13 +80,7 @@ pub(super) async fn claim(
         .await?;
     let mut parts = array(reply).into_iter();
     let next = parts.next().and_then(text).ok_or(BusError::Strange("no cursor"))?;
-    let ids: Vec<String> = parts
-        .next()
-        .map(array)
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(text)
-        .collect();
+    let ids = parts.next().map(texts).unwrap_or_default();
     let trimmed = parts.next().map(array).unwrap_or_default().len();
     let entries = fetch(line, &key, (group, name), &ids, why).await?;
     Ok(Page {

@@ -12,7 +12,7 @@ use super::{all_partitions, groups::names};
 use crate::{
     BusError, CloudEvent, Topic, TopicPartition,
     pages::Pages,
-    replies::{EntryId, answered, array, text},
+    replies::{EntryId, answered, array, text, texts},
 };
 
 /// Under whose name an entry is given to a group again; its consumers find it there.
@@ -178,7 +178,7 @@ impl DeadLetters<'_> {
         let letters = read.map(array).unwrap_or_default().into_iter().filter_map(|reply| {
             let mut parts = array(reply).into_iter();
             let entry = EntryId::parse(&text(parts.next()?)?)?;
-            let fields: Vec<String> = array(parts.next()?).into_iter().filter_map(text).collect();
+            let fields = texts(parts.next()?);
             let field = |name: &str| {
                 let mut pairs = fields.chunks_exact(2);
                 pairs.find(|pair| pair[0] == name).map(|pair| pair[1].clone())
