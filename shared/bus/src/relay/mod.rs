@@ -48,9 +48,9 @@ const WAIT: Duration = Duration::from_millis(500);
 /// How long events gather after a move before the next one, at least and at most, and how much longer for each byte that
 /// was moved. A move of many events costs hardly more than a move of one, so the more there are, the more is saved by
 /// waiting for others. An event that comes alone is moved at once.
-const GATHER_MIN: Duration = Duration::from_millis(3);
-const GATHER_MAX: Duration = Duration::from_millis(15);
-const GATHER_BYTE: Duration = Duration::from_nanos(200);
+const GATHER_MIN: Duration = Duration::from_millis(1);
+const GATHER_MAX: Duration = Duration::from_millis(25);
+const GATHER_BYTE: Duration = Duration::from_nanos(150);
 
 const FAILURES: Backoff = Backoff {
     min: Duration::from_millis(20),
