@@ -4,5 +4,6 @@ mod age;
 mod consumers;
 mod engine;
 mod explored;
+mod idempotency;
 mod relay;
 mod saga;
