@@ -67,6 +67,7 @@ impl Default for EngineConfig {
 #[derive(Clone)]
 pub struct Engine {
     lanes: Arc<[mpsc::Sender<Box<dyn Pending>>]>,
+    partitions: Partitions,
     deadline: Duration,
     health: Health,
 }
@@ -115,6 +116,7 @@ impl Engine {
             .collect();
         let engine = Self {
             lanes,
+            partitions: partitions.clone(),
             deadline: config.command_deadline.duration(),
             health: Health::new(pulses),
         };
@@ -125,6 +127,11 @@ impl Engine {
     #[must_use]
     pub fn health(&self) -> Health {
         self.health.clone()
+    }
+
+    /// The partitions that its commands live in.
+    pub(crate) fn partitions(&self) -> &Partitions {
+        &self.partitions
     }
 
     /// Commits a command and returns its outcome.

@@ -85,6 +85,17 @@ impl Partitions {
         Partition(redis_keyslot(id.as_bytes()) % self.count())
     }
 
+    /// A new id that belongs to a partition: `generate` gives new ones until one does. That takes as many tries as there
+    /// are partitions, on average.
+    pub fn generate_in<I: fmt::Display>(&self, partition: Partition, generate: impl Fn() -> I) -> I {
+        loop {
+            let id = generate();
+            if self.of(&id.to_string()) == partition {
+                return id;
+            }
+        }
+    }
+
     /// The hash tag of a partition, without braces.
     #[must_use]
     pub fn tag(&self, partition: Partition) -> &str {
@@ -280,6 +291,16 @@ mod tests {
             seen[partitions.of(&number.to_string()).index()] += 1;
         }
         assert!(seen.iter().all(|count| (700..1_300).contains(count)), "{seen:?}");
+    }
+
+    #[test]
+    fn an_id_can_be_generated_for_each_partition() {
+        let partitions = Partitions::new(16).expect("an allowed count");
+        let next = std::cell::Cell::new(0);
+        for partition in partitions.all() {
+            let id = partitions.generate_in(partition, || next.replace(next.get() + 1));
+            assert_eq!(partitions.of(&id.to_string()), partition);
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod error;
 mod events;
 mod fence;
 mod health;
+mod idempotency;
 pub mod keys;
 mod lane;
 mod outbox;
@@ -46,6 +47,7 @@ pub use self::{
     error::EngineError,
     events::{Announced, Emitted, Event, EventKind, Outbox, Sequence, parse_events},
     health::{Ailment, Health},
+    idempotency::{KeyedRequest, OUTCOME_KEPT, Once, Repeatable, read_kept},
     record::Record,
     simulation::Simulation,
     view::{Touches, View},

@@ -255,6 +255,15 @@ impl View {
     /// It is neither read nor watched. So it must be one that is written together with a change of that other record,
     /// which is watched, and never otherwise.
     pub fn put_beside<R: Record>(&mut self, key: &Key<R>, record: R) {
+        self.write_beside(key, record, Keep::Forever);
+    }
+
+    /// As [`View::put_beside`], a record that Redis forgets after `kept`, counted in milliseconds.
+    pub fn put_beside_expiring<R: Record>(&mut self, key: &Key<R>, record: R, kept: Duration) {
+        self.write_beside(key, record, Keep::For(kept));
+    }
+
+    fn write_beside<R: Record>(&mut self, key: &Key<R>, record: R, keep: Keep) {
         let slot = self.slots.entry(key.name().clone()).or_insert(Slot {
             loaded: None,
             content: Content::Absent,
@@ -263,7 +272,7 @@ impl View {
             announced: None,
         });
         slot.content = Content::Present(Box::new(record));
-        slot.written = Some(Keep::Forever);
+        slot.written = Some(keep);
     }
 
     /// Writes a record that Redis forgets after `kept`, counted in milliseconds.
