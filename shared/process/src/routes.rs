@@ -9,7 +9,7 @@ use poem_openapi::{OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 use web::{
     Documentation,
-    middleware::{Admission, Allow, BodyLimit},
+    middleware::{Admission, Allow, BodyLimit, ReadIdempotencyKey},
 };
 
 use crate::{Telemetry, Vitals, events_page, readiness::readiness};
@@ -43,6 +43,7 @@ pub fn public_routes<A: OpenApi + 'static>(
     let api = api
         .into_endpoint()
         .with(allow)
+        .with(ReadIdempotencyKey)
         .with(BodyLimit)
         .with(Admission::new(max_calls as usize));
     let api = Arc::new(api);

@@ -9,9 +9,9 @@ const MAX_EXACT: i64 = 9_007_199_254_740_991;
 /// What every document says first, after what its service is.
 const PREFACE: &str = "
 Successes are 200. Every refusal is a problem (RFC 9457) that says in words what to do. `Retry-After` stands with an \
-answer only if asking again cannot make a change twice. `Idempotency-Key` is not read yet: of all calls that change \
-something, the checkout and the batch_init calls may be repeated; before you repeat another one whose answer was lost, \
-look at the record.
+answer only if asking again cannot make a change twice. Under the same `Idempotency-Key` a call may be repeated for a \
+day: it changes nothing more, and hears the first answer again, with `Idempotent-Replayed: true`. What was not decided (429, 503, \
+malformed) is tried again. Without a key, only the checkout and the batch_init calls may be repeated.
 
 Amounts are whole numbers up to 9223372036854775807. JavaScript, and with it the page /docs, rounds those above \
 9007199254740991 when it shows them; the answers are exact.";

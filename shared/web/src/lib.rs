@@ -5,6 +5,7 @@
 
 mod batch_init;
 mod document;
+mod idempotency;
 pub mod middleware;
 pub mod names;
 mod param;
@@ -13,10 +14,11 @@ mod problem;
 pub use self::{
     batch_init::BatchInit,
     document::Documentation,
+    idempotency::Idempotent,
     middleware::{AllowedOrigins, BadOrigin},
     param::{Param, Parameter, whole_numbers},
     problem::{
-        COMMON, Catalogue, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PARTLY_BROKEN, PARTLY_DONE,
-        PROBLEM_JSON, Problem, ProblemKind, Refused, STORE_FULL, UNAVAILABLE,
+        COMMON, Catalogue, IDEMPOTENCY_KEY_REUSED, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED,
+        PARTLY_BROKEN, PARTLY_DONE, PROBLEM_JSON, Problem, ProblemKind, Refused, STORE_FULL, UNAVAILABLE,
     },
 };

@@ -42,7 +42,8 @@ impl<C: Catalogue, P: Into<Problem>> From<P> for Refused<C> {
     fn from(problem: P) -> Self {
         let problem = problem.into();
         // What an operation answers and what its document says are one list.
-        let is_documented = COMMON.iter().chain(C::KINDS).any(|kind| *kind == problem.kind);
+        let mut documented = COMMON.iter().chain(C::KINDS);
+        let is_documented = documented.any(|kind| kind.slug == problem.kind.slug);
         debug_assert!(is_documented, "undocumented: {problem:?}");
         if !is_documented {
             tracing::error!(

@@ -48,6 +48,12 @@ impl ProblemKind {
 
 /// The request's path or a parameter is not of the documented form.
 pub const MALFORMED: ProblemKind = ProblemKind::new("malformed", 400, "The request is malformed or out of range.");
+/// The client's key was another request's before.
+pub const IDEMPOTENCY_KEY_REUSED: ProblemKind = ProblemKind::new(
+    "idempotency-key-reused",
+    422,
+    "The Idempotency-Key belongs to another request.",
+);
 /// A sum would not fit, with what is there already.
 pub const OVERFLOW: ProblemKind = ProblemKind::new("overflow", 409, "The sum would be too large.");
 /// The queue is full.
