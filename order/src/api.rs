@@ -10,7 +10,8 @@ use poem_openapi::{
     param::Path,
     payload::{Json, PlainText},
 };
-use web::{BatchInit, OVERFLOW, Param, Problem, Refused};
+use saga::Line;
+use web::{BatchInit, Idempotent, OVERFLOW, Param, Problem, Refused};
 
 pub use self::events::OrderEventsApi;
 use self::payload::{CreatedOrder, FoundOrder, Pieces};
@@ -53,8 +54,12 @@ impl OrderApi {
         &self,
         /// Who will pay.
         user_id: Path<Param<UserId>>,
+        /// Names this request, so that a repeat changes nothing and hears the same answer.
+        #[oai(name = "Idempotency-Key")]
+        idempotent: Idempotent,
     ) -> Answer<Json<CreatedOrder>, CreateProblems> {
-        let order_id = self.orders.create(user_id.0.get()).await?.to_string();
+        let created = self.orders.create(user_id.0.get(), idempotent.request()).await;
+        let order_id = idempotent.settle(created)?.to_string();
         Ok(Json(CreatedOrder { order_id }))
     }
 
@@ -88,9 +93,16 @@ impl OrderApi {
         item_id: Path<Param<ItemId>>,
         /// How many pieces of it.
         quantity: Path<Param<Pieces>>,
+        /// Names this request, so that a repeat changes nothing and hears the same answer.
+        #[oai(name = "Idempotency-Key")]
+        idempotent: Idempotent,
     ) -> Answer<PlainText<String>, AddItemProblems> {
-        let (item_id, quantity) = (item_id.0.get(), quantity.0.get().get());
-        let total = self.orders.add_item(&order_id, item_id, quantity).await??;
+        let line = Line {
+            item_id: item_id.0.get(),
+            quantity: quantity.0.get().get(),
+        };
+        let added = self.orders.add_item(&order_id, line, idempotent.request()).await;
+        let total = idempotent.settle(added)??;
         Ok(PlainText(format!("order {} costs {total}", *order_id)))
     }
 
@@ -107,8 +119,13 @@ impl OrderApi {
         &self,
         /// The order's id.
         order_id: Path<Param<OrderId>>,
+        /// Names this request, so that a repeat changes nothing and hears the same answer.
+        #[oai(name = "Idempotency-Key")]
+        idempotent: Idempotent,
     ) -> Answer<PlainText<String>, CheckoutProblems> {
-        self.orders.checkout(&order_id).await.map_err(checkout_failed)??;
+        let checkout = self.orders.checkout(&order_id, idempotent.request()).await;
+        let checkout = checkout.map_err(checkout_failed)?;
+        idempotent.settle(Ok(checkout))??;
         Ok(PlainText(format!("order {} is paid", *order_id)))
     }
 

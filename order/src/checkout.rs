@@ -6,6 +6,8 @@
 //!                              └ under way ────────┴─> follow: read the order until it tells
 //! ```
 //!
+//! A request under a key that came before begins nothing: it follows the saga that it began or joined then.
+//!
 //! The client's patience counts from when it asked, whatever is waited for. When it is over, or the client has hung
 //! up, the task goes on: a saga that was begun has a driver.
 
@@ -18,12 +20,12 @@ use std::{
 };
 
 use domain::{Backoff, Cause, OrderId, SagaId};
-use engine::EngineError;
+use engine::{EngineError, KeyedRequest, Once, store::ReadError};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::{
-    decide::{Begin, Begun, Course, Verdict},
+    decide::{Begin, Begun, Course, KeptBegin, Verdict},
     drivers::Place,
     metrics::OrderMetrics,
     problems::Refusal,
@@ -37,9 +39,13 @@ type Checkout = Result<(), Refusal>;
 
 /// How far a task came with a checkout.
 enum Attempt {
-    Ended(Checkout),
-    /// Somebody else drives this saga, or will.
-    UnderWay(SagaId),
+    Ended(Once<Checkout>),
+    /// Somebody else drives this saga, will, or did.
+    Elsewhere {
+        saga_id: SagaId,
+        /// The request came before, and this is the saga that it began or joined.
+        is_repeat: bool,
+    },
 }
 
 /// How a client that waits for somebody else's saga looks for its end.
@@ -49,73 +55,135 @@ const FOLLOW: Backoff = Backoff {
 };
 
 impl Orders {
-    /// Checks an order out, or waits for the checkout that is under way.
-    pub(crate) async fn checkout(&self, order_id: &OrderId) -> Result<Checkout, EngineError> {
+    /// Checks an order out, or waits for the checkout that is under way, or was begun by this request before.
+    pub(crate) async fn checkout(
+        &self,
+        order_id: &OrderId,
+        request: Option<&KeyedRequest>,
+    ) -> Result<Once<Checkout>, EngineError> {
+        // Only a request that is to be remembered needs room, whatever becomes of it.
+        if request.is_some() {
+            self.store.admit()?;
+        }
         let deadline = Instant::now() + self.config.client_patience.duration();
         let checkout = match self.drivers.admit() {
-            Some(place) => self.check_out(place, order_id, deadline).await?,
-            None => Err(Refusal::Busy),
+            Some(place) => self.check_out(place, order_id, request, deadline).await?,
+            None => Once::First(Err(Refusal::Busy)),
         };
-        self.metrics.count(&checkout);
+        if let Once::First(checkout) = &checkout {
+            self.metrics.count(checkout);
+        }
         Ok(checkout)
     }
 
-    async fn check_out(&self, place: Place, order_id: &OrderId, deadline: Instant) -> Result<Checkout, EngineError> {
-        let has_begun = Arc::new(AtomicBool::new(false));
-        // Boxed, since whatever is around it would move it.
-        let attempt = Box::pin(self.clone().attempt(order_id.clone(), has_begun.clone()));
-        let attempt = Cause::carried(attempt).instrument(tracing::Span::current());
-        let attempt = self.drivers.spawn(place.clone(), attempt);
-        match timeout_at(deadline, attempt).await {
-            Ok(Ok(Some(attempt))) => match attempt? {
-                Attempt::Ended(checkout) => Ok(checkout),
-                Attempt::UnderWay(saga_id) => {
-                    // Boxed, since every checkout would have room for what hardly one does.
-                    let followed = timeout_at(deadline, Box::pin(self.follow(&saga_id))).await;
-                    Ok(followed.unwrap_or_else(|_| Err(Refusal::Undecided(order_id.clone()))))
+    async fn check_out(
+        &self,
+        place: Place,
+        order_id: &OrderId,
+        request: Option<&KeyedRequest>,
+        deadline: Instant,
+    ) -> Result<Once<Checkout>, EngineError> {
+        loop {
+            let has_begun = Arc::new(AtomicBool::new(false));
+            // Boxed, since whatever is around it would move it.
+            let attempt = self
+                .clone()
+                .attempt(order_id.clone(), request.cloned(), has_begun.clone());
+            let attempt = Cause::carried(Box::pin(attempt)).instrument(tracing::Span::current());
+            let attempt = self.drivers.spawn(place.clone(), attempt);
+            let (saga_id, is_repeat) = match timeout_at(deadline, attempt).await {
+                Ok(Ok(Some(attempt))) => match attempt? {
+                    Attempt::Ended(checkout) => return Ok(checkout),
+                    Attempt::Elsewhere { saga_id, is_repeat } => (saga_id, is_repeat),
+                },
+                Ok(Err(broken)) => {
+                    self.metrics.broken.increment(1);
+                    return Err(EngineError::Bug(format!("a checkout broke: {broken}")));
                 }
-            },
-            Ok(Err(broken)) => {
-                self.metrics.broken.increment(1);
-                Err(EngineError::Bug(format!("a checkout broke: {broken}")))
+                // The process ends, or the client's patience has.
+                Ok(Ok(None)) | Err(_) if has_begun.load(Ordering::Relaxed) => {
+                    return Ok(Once::First(Err(Refusal::Undecided(order_id.clone()))));
+                }
+                // If order's own store stands still, it may be that nothing has begun, and nothing goes on.
+                Ok(Ok(None)) | Err(_) => {
+                    return Err(EngineError::OutcomeUnknown("whether the checkout has begun".into()));
+                }
+            };
+            // Boxed, since every checkout would have room for what hardly one does.
+            let followed = timeout_at(deadline, Box::pin(self.follow(&saga_id))).await;
+            match (
+                followed.unwrap_or_else(|_| Err(Refusal::Undecided(order_id.clone()))),
+                request,
+            ) {
+                (Err(Refusal::Rejected(_, Rejection::StoreFull)), Some(request)) if is_repeat => {
+                    Box::pin(self.forget_attempt(request, &saga_id)).await?;
+                }
+                (undecided @ Err(Refusal::Undecided(_)), _) => return Ok(Once::First(undecided)),
+                (ended, _) if is_repeat => return Ok(Once::Repeated(ended)),
+                (ended, _) => return Ok(Once::First(ended)),
             }
-            // The process ends, or the client's patience has.
-            Ok(Ok(None)) | Err(_) if has_begun.load(Ordering::Relaxed) => Ok(Err(Refusal::Undecided(order_id.clone()))),
-            // If order's own store stands still, it may be that nothing has begun, and nothing goes on.
-            Ok(Ok(None)) | Err(_) => Err(EngineError::OutcomeUnknown("whether the checkout has begun".into())),
         }
     }
 
+    /// Lets a request begin anew: the saga that it began found no room, which says nothing of the order.
+    async fn forget_attempt(&self, request: &KeyedRequest, saga_id: &SagaId) -> Result<(), EngineError> {
+        let partition = self.keys.order(&saga_id.order).partition();
+        let kept = KeptBegin::Attempt(saga_id.attempt);
+        self.engine.forget_kept(request, partition, kept).await
+    }
+
     /// Begins and drives a saga, and says so in between.
-    async fn attempt(self, order_id: OrderId, has_begun: Arc<AtomicBool>) -> Result<Attempt, EngineError> {
+    async fn attempt(
+        self,
+        order_id: OrderId,
+        request: Option<KeyedRequest>,
+        has_begun: Arc<AtomicBool>,
+    ) -> Result<Attempt, EngineError> {
+        let ended = |checkout| Ok(Attempt::Ended(Once::First(checkout)));
         let begin = Begin {
             keys: self.keys.saga(&order_id),
+            is_keyed: request.is_some(),
             has_room: !self.store.is_nearly_full() && self.room.admits(Instant::now()),
         };
-        let saga = match self.engine.submit(begin).await? {
-            Ok(Begun::ByCaller(saga)) => saga,
-            Ok(Begun::UnderWay(saga_id)) => return Ok(Attempt::UnderWay(saga_id)),
-            Ok(Begun::AlreadyPaid) => return Ok(Attempt::Ended(Ok(()))),
-            Err(refusal) => return Ok(Attempt::Ended(Err(refusal))),
+        let begun = self.engine.submit_once(begin, request.as_ref()).await?;
+        let is_repeat = matches!(begun, Once::Repeated(_));
+        let elsewhere = |attempt| Attempt::Elsewhere {
+            saga_id: SagaId {
+                order: order_id.clone(),
+                attempt,
+            },
+            is_repeat,
+        };
+        let saga = match begun {
+            Once::First(Begun::ByCaller(saga)) => saga,
+            Once::First(Begun::AlreadyPaid(_)) => return ended(Ok(())),
+            Once::First(Begun::Refused(refusal)) => return ended(Err(refusal)),
+            Once::First(Begun::Before(attempt))
+            | Once::Repeated(Begun::Before(attempt) | Begun::AlreadyPaid(attempt)) => {
+                return Ok(elsewhere(attempt));
+            }
+            Once::Repeated(Begun::ByCaller(saga)) => return Ok(elsewhere(saga.id.attempt)),
+            Once::Repeated(Begun::Refused(refusal)) => return Ok(Attempt::Ended(Once::Repeated(Err(refusal)))),
+            Once::OtherRequest => return Ok(Attempt::Ended(Once::OtherRequest)),
         };
         has_begun.store(true, Ordering::Relaxed);
         match self.driver.drive(&saga, Course::Forward).await {
             Ok(DriveOutcome::Finished(Verdict::Paid)) => {
                 self.room.is_there();
-                return Ok(Attempt::Ended(Ok(())));
+                return ended(Ok(()));
             }
             Ok(DriveOutcome::Finished(Verdict::Rejected(rejection))) => {
                 if rejection == Rejection::StoreFull {
                     self.room.is_missing(Instant::now());
                 }
-                return Ok(Attempt::Ended(Err(Refusal::Rejected(order_id, rejection))));
+                return ended(Err(Refusal::Rejected(order_id, rejection)));
             }
             Ok(DriveOutcome::Overtaken) => tracing::info!(saga = %saga.id, "overtaken"),
             Err(error) => {
                 tracing::warn!(saga = %saga.id, %error, "a saga is not decided yet; it will be taken over");
             }
         }
-        Ok(Attempt::UnderWay(saga.id))
+        Ok(elsewhere(saga.id.attempt))
     }
 
     /// Waits until the order's record shows how a saga ended.
@@ -123,13 +191,10 @@ impl Orders {
         let mut looks = 0;
         loop {
             match self.find(&saga_id.order).await {
-                Ok(Some(order)) => match self.sale(saga_id, &order).await {
-                    Ok(sale) => {
-                        if let Some(ended) = ended(&saga_id.order, &order, sale.is_some()) {
-                            return ended;
-                        }
-                    }
-                    Err(error) => tracing::warn!(saga = %saga_id, %error, "the sale could not be read"),
+                Ok(Some(order)) => match self.end_of(saga_id, &order).await {
+                    Ok(Some(ended)) => return ended,
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(saga = %saga_id, %error, "how the saga ended could not be read"),
                 },
                 Ok(None) => return Err(Refusal::UnknownOrder(saga_id.order.clone())),
                 Err(error) => tracing::warn!(saga = %saga_id, %error, "the order could not be read"),
@@ -137,6 +202,19 @@ impl Orders {
             FOLLOW.sleep(looks).await;
             looks += 1;
         }
+    }
+
+    /// How the saga ended, as the order tells, or what was written when the order forgot it; `None` while one is under way.
+    async fn end_of(&self, saga_id: &SagaId, order: &Order) -> Result<Option<Checkout>, ReadError> {
+        let has_sold = self.sale(saga_id, order).await?.is_some();
+        let is_last = order.attempt == saga_id.attempt && order.status != Status::Open { last_failure: None };
+        if !has_sold && !is_last {
+            let rejection = self.store.read(&self.keys.rejection(saga_id)).await?;
+            if let Some(rejection) = rejection {
+                return Ok(Some(Err(Refusal::Rejected(saga_id.order.clone(), rejection))));
+            }
+        }
+        Ok(ended(&saga_id.order, order, has_sold))
     }
 }
 
@@ -220,7 +298,10 @@ mod tests {
         fn size<F>(_: impl FnOnce(&'static Orders, &'static OrderId) -> F) -> usize {
             size_of::<F>()
         }
-        let sizes = [size(Orders::checkout), size(Orders::find)];
+        let sizes = [
+            size(|orders, order_id| orders.checkout(order_id, None)),
+            size(Orders::find),
+        ];
         assert!(sizes.iter().all(|bytes| *bytes < 1_024), "{sizes:?} bytes");
     }
 }

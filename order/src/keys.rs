@@ -3,7 +3,7 @@
 use domain::{OrderId, SagaId};
 use engine::keys::{IndexKey, Key, Partition, Partitions};
 
-use crate::record::{Order, Sale};
+use crate::record::{Order, Rejection, Sale};
 
 /// Names order's keys.
 #[derive(Debug, Clone)]
@@ -34,6 +34,12 @@ impl Keys {
         self.0.key("sale", self.0.of(saga_id.order.as_str()), saga_id)
     }
 
+    /// `rejection:{tag}:<saga_id>`, beside the saga's order: why a saga was rejected that the order no longer tells of.
+    #[must_use]
+    pub fn rejection(&self, saga_id: &SagaId) -> Key<Rejection> {
+        self.0.key("rejection", self.0.of(saga_id.order.as_str()), saga_id)
+    }
+
     /// `inflight:{tag}`: the partition's sagas that are not finished, or paid and not settled yet, by when they
     /// were last taken to drive.
     #[must_use]
@@ -47,6 +53,7 @@ impl Keys {
         let order = self.order(order_id);
         SagaKeys {
             inflight: self.inflight(order.partition()),
+            all: self.clone(),
             order,
             order_id: order_id.clone(),
         }
@@ -62,4 +69,16 @@ pub struct SagaKeys {
     pub order: Key<Order>,
     /// The index of sagas in flight.
     pub inflight: IndexKey,
+    all: Keys,
+}
+
+impl SagaKeys {
+    /// Where it is written why one of the order's sagas was rejected, once the order no longer tells.
+    #[must_use]
+    pub fn rejection(&self, attempt: u32) -> Key<Rejection> {
+        self.all.rejection(&SagaId {
+            order: self.order_id.clone(),
+            attempt,
+        })
+    }
 }

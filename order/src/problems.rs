@@ -4,9 +4,10 @@ use domain::{ItemId, OrderId};
 use engine::EngineError;
 use process::NO_BUS;
 use saga::{INSUFFICIENT_CREDIT, OUT_OF_STOCK, UNKNOWN_ITEM, UNKNOWN_USER};
+use serde::{Deserialize, Serialize};
 use web::{
-    MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PARTLY_BROKEN, PARTLY_DONE, Problem, ProblemKind, STORE_FULL,
-    UNAVAILABLE, catalogue,
+    IDEMPOTENCY_KEY_REUSED, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PARTLY_BROKEN, PARTLY_DONE, Problem,
+    ProblemKind, STORE_FULL, UNAVAILABLE, catalogue,
 };
 
 use crate::record::{MAX_LINES, Rejection};
@@ -51,7 +52,7 @@ const BEGIN_UNKNOWN: ProblemKind = OUTCOME_UNKNOWN.safe_to_repeat();
 
 catalogue! {
     /// What creating an order may refuse.
-    CreateProblems: MALFORMED, STORE_FULL, OUTCOME_UNKNOWN;
+    CreateProblems: MALFORMED, IDEMPOTENCY_KEY_REUSED, STORE_FULL, OUTCOME_UNKNOWN;
     /// What looking an order up may refuse.
     FindProblems: MALFORMED, UNKNOWN_ORDER;
     /// What following an order may refuse.
@@ -59,6 +60,7 @@ catalogue! {
     /// What adding a line may refuse.
     AddItemProblems:
         MALFORMED,
+        IDEMPOTENCY_KEY_REUSED,
         UNKNOWN_ORDER,
         UNKNOWN_ITEM,
         OVERFLOW,
@@ -70,6 +72,7 @@ catalogue! {
     /// What a checkout may refuse.
     CheckoutProblems:
         MALFORMED,
+        IDEMPOTENCY_KEY_REUSED,
         INSUFFICIENT_CREDIT,
         UNKNOWN_ORDER,
         UNKNOWN_USER,
@@ -88,7 +91,8 @@ catalogue! {
 }
 
 /// Why order refuses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Refusal {
     /// There is no such order.
     UnknownOrder(OrderId),

@@ -23,6 +23,9 @@ pub struct Order {
     pub attempt: u32,
     /// Where it stands.
     pub status: Status,
+    /// Whether somebody may ask later, under a key, how its last saga ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_asked_for: bool,
     /// The number of the last event about it.
     pub sequence: Sequence,
 }
@@ -119,6 +122,7 @@ impl Order {
             total: Credits::ZERO,
             attempt: 0,
             status: Status::Open { last_failure: None },
+            is_asked_for: false,
             sequence: Sequence::default(),
         }
     }
@@ -141,6 +145,16 @@ impl Order {
             lines: self.lines.clone(),
             total: self.total,
         })
+    }
+
+    /// Why the last saga was rejected, if somebody may ask for it under a key. Whoever changes the order so that it no longer
+    /// tells has to write it down: see [`Keys::rejection`](crate::keys::Keys::rejection).
+    #[must_use]
+    pub fn asked_rejection(&self) -> Option<&Rejection> {
+        match &self.status {
+            Status::Open { last_failure } if self.is_asked_for => last_failure.as_ref(),
+            _ => None,
+        }
     }
 
     /// Who drives the saga, if one is under way.

@@ -3,10 +3,12 @@
 use std::{ops::Deref, sync::Arc};
 
 use bus::{Topic, feed::LiveFeed};
-use domain::{Credits, ItemId, OrderId, Quantity, UserId};
+use domain::{Credits, ItemId, OrderId, UserId};
 use engine::{
-    Engine, EngineError,
+    Engine, EngineError, KeyedRequest, Once,
     bulk::{self, RecordCount, Undone},
+    keys::Partition,
+    read_kept,
     store::Store,
 };
 use process::Resources;
@@ -84,12 +86,19 @@ impl Orders {
     }
 
     /// Creates an order without lines and returns its new id.
-    pub(crate) async fn create(&self, user_id: UserId) -> Result<OrderId, EngineError> {
+    pub(crate) async fn create(
+        &self,
+        user_id: UserId,
+        request: Option<&KeyedRequest>,
+    ) -> Result<Once<OrderId>, EngineError> {
         self.store.admit()?;
-        let order_id = OrderId::generate();
-        let order = self.keys.order(&order_id);
-        self.engine.submit(Create { order, user_id }).await?;
-        Ok(order_id)
+        let order_id = self.keys.partitions().generate_for(request, OrderId::generate);
+        let command = Create {
+            order: self.keys.order(&order_id),
+            order_id,
+            user_id,
+        };
+        self.engine.submit_once(command, request).await
     }
 
     /// The order, if there is one.
@@ -100,41 +109,65 @@ impl Orders {
         Ok(found?)
     }
 
-    /// Adds a line at the present price.
+    /// Adds a line at the present price. A repeat hears what the first request did, whatever the price is now.
     pub(crate) async fn add_item(
         &self,
         order_id: &OrderId,
-        item_id: ItemId,
-        quantity: Quantity,
-    ) -> Result<Result<Credits, Refusal>, EngineError> {
+        line: Line,
+        request: Option<&KeyedRequest>,
+    ) -> Result<Once<Result<Credits, Refusal>>, EngineError> {
         self.store.admit()?;
         let deadline = Instant::now() + self.config.client_patience.duration();
+        let order = self.keys.order(order_id);
+        let price = match self.price(&line.item_id, deadline).await {
+            Ok(price) => price,
+            Err(refusal) => {
+                let kept = self.kept_of_add_item(order.partition(), request).await?;
+                return Ok(kept.unwrap_or(Once::First(Err(refusal))));
+            }
+        };
+        let command = AddItem {
+            order_id: order_id.clone(),
+            order,
+            line,
+            price,
+        };
+        let added = timeout_at(deadline, self.engine.submit_once(command, request)).await;
+        // Its lane has the command, and goes on with it.
+        let unheard = || EngineError::OutcomeUnknown("a client's patience is over".into());
+        added.unwrap_or_else(|_| Err(unheard()))
+    }
+
+    /// What an item costs now.
+    async fn price(&self, item_id: &ItemId, deadline: Instant) -> Result<Credits, Refusal> {
         let quote = || {
             self.participants.stock.quote(Quote {
                 item_id: item_id.clone(),
             })
         };
-        let price = match timeout_at(deadline, call(deadline, quote)).await {
+        match timeout_at(deadline, call(deadline, quote)).await {
             Ok(Ok(asked)) => match asked.answer {
-                QuoteAnswer::Price(price) => price,
-                QuoteAnswer::UnknownItem => return Ok(Err(Refusal::UnknownItem(item_id))),
+                QuoteAnswer::Price(price) => Ok(price),
+                QuoteAnswer::UnknownItem => Err(Refusal::UnknownItem(item_id.clone())),
             },
             Ok(Err(error)) => {
                 tracing::warn!(%error, "stock did not tell a price");
-                return Ok(Err(Refusal::NoPrice(item_id)));
+                Err(Refusal::NoPrice(item_id.clone()))
             }
-            Err(_) => return Ok(Err(Refusal::NoPrice(item_id))),
-        };
-        let command = AddItem {
-            order_id: order_id.clone(),
-            order: self.keys.order(order_id),
-            line: Line { item_id, quantity },
-            price,
-        };
-        let added = timeout_at(deadline, self.engine.submit(command)).await;
-        // Its lane has the command, and goes on with it.
-        let unheard = || EngineError::OutcomeUnknown("a client's patience is over".into());
-        added.unwrap_or_else(|_| Err(unheard()))
+            Err(_) => Err(Refusal::NoPrice(item_id.clone())),
+        }
+    }
+
+    /// What the request did if it came before: a repeat needs no price.
+    async fn kept_of_add_item(
+        &self,
+        partition: Partition,
+        request: Option<&KeyedRequest>,
+    ) -> Result<Option<Once<Result<Credits, Refusal>>>, EngineError> {
+        match request {
+            Some(request) => Ok(read_kept(&self.store, self.keys.partitions(), partition, request).await?),
+            None => Ok(None),
+        }
     }
 
     /// Creates random orders "0" to "count - 1". Those that are being checked out stay as they were.

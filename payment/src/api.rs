@@ -8,7 +8,7 @@ use poem_openapi::{
     payload::{Json, PlainText},
     types::Example,
 };
-use web::{BatchInit, OVERFLOW, Param, Refused};
+use web::{BatchInit, Idempotent, OVERFLOW, Param, Refused};
 
 use crate::{
     Payment,
@@ -76,8 +76,14 @@ impl PaymentApi {
     ///
     /// The user starts without credit.
     #[oai(path = "/payment/create_user", method = "post", operation_id = "createUser")]
-    async fn create_user(&self) -> Answer<Json<CreatedUser>, CreateProblems> {
-        let user_id = self.payment.create().await?.to_string();
+    async fn create_user(
+        &self,
+        /// Names this request, so that a repeat changes nothing and hears the same answer.
+        #[oai(name = "Idempotency-Key")]
+        idempotent: Idempotent,
+    ) -> Answer<Json<CreatedUser>, CreateProblems> {
+        let created = self.payment.create(idempotent.request()).await;
+        let user_id = idempotent.settle(created)?.to_string();
         Ok(Json(CreatedUser { user_id }))
     }
 
@@ -108,8 +114,13 @@ impl PaymentApi {
         user_id: Path<Param<UserId>>,
         /// How much is added, in the smallest unit of the currency.
         amount: Path<Param<Credits>>,
+        /// Names this request, so that a repeat changes nothing and hears the same answer.
+        #[oai(name = "Idempotency-Key")]
+        idempotent: Idempotent,
     ) -> Answer<PlainText<String>, AddFundsProblems> {
-        let credit = self.payment.add_funds(&user_id, amount.0.get()).await??;
+        let amount = amount.0.get();
+        let added = self.payment.add_funds(&user_id, amount, idempotent.request()).await;
+        let credit = idempotent.settle(added)??;
         Ok(now_credit(&user_id, credit))
     }
 
@@ -123,8 +134,12 @@ impl PaymentApi {
         user_id: Path<Param<UserId>>,
         /// How much is taken, in the smallest unit of the currency.
         amount: Path<Param<Credits>>,
+        /// Names this request, so that a repeat changes nothing and hears the same answer.
+        #[oai(name = "Idempotency-Key")]
+        idempotent: Idempotent,
     ) -> Answer<PlainText<String>, PayProblems> {
-        let credit = self.payment.pay(&user_id, amount.0.get()).await??;
+        let paid = self.payment.pay(&user_id, amount.0.get(), idempotent.request()).await;
+        let credit = idempotent.settle(paid)??;
         Ok(now_credit(&user_id, credit))
     }
 

@@ -2,10 +2,15 @@
 
 use domain::{Credits, UserId};
 use saga::{INSUFFICIENT_CREDIT, UNKNOWN_USER};
-use web::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Problem, STORE_FULL, catalogue};
+use serde::{Deserialize, Serialize};
+use web::{
+    IDEMPOTENCY_KEY_REUSED, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Problem, STORE_FULL,
+    catalogue,
+};
 
 /// Why a decision refuses. Nothing has changed then.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Refusal {
     /// There is no such user.
     UnknownUser(UserId),
@@ -36,13 +41,13 @@ impl From<Refusal> for Problem {
 
 catalogue! {
     /// What creating a user may refuse.
-    CreateProblems: STORE_FULL, OUTCOME_UNKNOWN;
+    CreateProblems: MALFORMED, IDEMPOTENCY_KEY_REUSED, STORE_FULL, OUTCOME_UNKNOWN;
     /// What looking a user up may refuse.
     FindProblems: MALFORMED, UNKNOWN_USER;
     /// What adding credit may refuse.
-    AddFundsProblems: MALFORMED, UNKNOWN_USER, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
+    AddFundsProblems: MALFORMED, IDEMPOTENCY_KEY_REUSED, UNKNOWN_USER, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
     /// What taking credit may refuse.
-    PayProblems: MALFORMED, UNKNOWN_USER, INSUFFICIENT_CREDIT, OUTCOME_UNKNOWN;
+    PayProblems: MALFORMED, IDEMPOTENCY_KEY_REUSED, UNKNOWN_USER, INSUFFICIENT_CREDIT, STORE_FULL, OUTCOME_UNKNOWN;
     /// What creating many users may refuse.
     BatchInitProblems: MALFORMED, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN, PARTLY_DONE, PARTLY_BROKEN;
 }

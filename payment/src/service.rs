@@ -2,7 +2,7 @@
 
 use domain::{Credits, UserId};
 use engine::{
-    Engine, EngineError,
+    Engine, EngineError, KeyedRequest, Once,
     bulk::{self, RecordCount, Undone},
     keys::Partitions,
     store::Store,
@@ -47,12 +47,11 @@ impl Payment {
     }
 
     /// Opens an account without credit and returns its user's new id.
-    pub(crate) async fn create(&self) -> Result<UserId, EngineError> {
+    pub(crate) async fn create(&self, request: Option<&KeyedRequest>) -> Result<Once<UserId>, EngineError> {
         self.store.admit()?;
-        let user_id = UserId::generate();
+        let user_id = self.partitions.generate_for(request, UserId::generate);
         let account = self.partitions.account(&user_id);
-        self.engine.submit(Create { account }).await?;
-        Ok(user_id)
+        self.engine.submit_once(Create { user_id, account }, request).await
     }
 
     /// The user's account.
@@ -66,28 +65,33 @@ impl Payment {
         &self,
         user_id: &UserId,
         amount: Credits,
-    ) -> Result<Result<Credits, Refusal>, EngineError> {
+        request: Option<&KeyedRequest>,
+    ) -> Result<Once<Result<Credits, Refusal>>, EngineError> {
         self.store.admit()?;
-        let (user_id, account) = (user_id.clone(), self.partitions.account(user_id));
-        self.engine
-            .submit(AddFunds {
-                user_id,
-                account,
-                amount,
-            })
-            .await
+        let command = AddFunds {
+            user_id: user_id.clone(),
+            account: self.partitions.account(user_id),
+            amount,
+        };
+        self.engine.submit_once(command, request).await
     }
 
-    /// Takes from a user's credit.
-    pub(crate) async fn pay(&self, user_id: &UserId, amount: Credits) -> Result<Result<Credits, Refusal>, EngineError> {
-        let (user_id, account) = (user_id.clone(), self.partitions.account(user_id));
-        self.engine
-            .submit(Pay {
-                user_id,
-                account,
-                amount,
-            })
-            .await
+    /// Takes from a user's credit. Only a request that is to be remembered needs room.
+    pub(crate) async fn pay(
+        &self,
+        user_id: &UserId,
+        amount: Credits,
+        request: Option<&KeyedRequest>,
+    ) -> Result<Once<Result<Credits, Refusal>>, EngineError> {
+        if request.is_some() {
+            self.store.admit()?;
+        }
+        let command = Pay {
+            user_id: user_id.clone(),
+            account: self.partitions.account(user_id),
+            amount,
+        };
+        self.engine.submit_once(command, request).await
     }
 
     /// Opens the accounts of the users "0" to "count - 1", or sets them to this credit. An account whose sum would be too

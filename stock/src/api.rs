@@ -8,7 +8,7 @@ use poem_openapi::{
     payload::{Json, PlainText},
     types::Example,
 };
-use web::{BatchInit, OVERFLOW, Param, Refused};
+use web::{BatchInit, Idempotent, OVERFLOW, Param, Refused};
 
 use crate::{
     Stock,
@@ -80,8 +80,12 @@ impl StockApi {
         &self,
         /// What one piece costs, in the smallest unit of the currency.
         price: Path<Param<Credits>>,
+        /// Names this request, so that a repeat changes nothing and hears the same answer.
+        #[oai(name = "Idempotency-Key")]
+        idempotent: Idempotent,
     ) -> Answer<Json<CreatedItem>, CreateProblems> {
-        let item_id = self.stock.create(price.0.get()).await?;
+        let created = self.stock.create(price.0.get(), idempotent.request()).await;
+        let item_id = idempotent.settle(created)?;
         Ok(Json(CreatedItem {
             item_id: item_id.to_string(),
         }))
@@ -109,8 +113,12 @@ impl StockApi {
         item_id: Path<Param<ItemId>>,
         /// How many pieces come in.
         amount: Path<Param<Quantity>>,
+        /// Names this request, so that a repeat changes nothing and hears the same answer.
+        #[oai(name = "Idempotency-Key")]
+        idempotent: Idempotent,
     ) -> Answer<PlainText<String>, AddProblems> {
-        let left = self.stock.add(&item_id, amount.0.get()).await??;
+        let added = self.stock.add(&item_id, amount.0.get(), idempotent.request()).await;
+        let left = idempotent.settle(added)??;
         Ok(now_in_stock(&item_id, left))
     }
 
@@ -128,8 +136,13 @@ impl StockApi {
         item_id: Path<Param<ItemId>>,
         /// How many pieces go out.
         amount: Path<Param<Quantity>>,
+        /// Names this request, so that a repeat changes nothing and hears the same answer.
+        #[oai(name = "Idempotency-Key")]
+        idempotent: Idempotent,
     ) -> Answer<PlainText<String>, SubtractProblems> {
-        let left = self.stock.subtract(&item_id, amount.0.get()).await??;
+        let amount = amount.0.get();
+        let taken = self.stock.subtract(&item_id, amount, idempotent.request()).await;
+        let left = idempotent.settle(taken)??;
         Ok(now_in_stock(&item_id, left))
     }
 

@@ -2,10 +2,15 @@
 
 use domain::{ItemId, Quantity};
 use saga::{OUT_OF_STOCK, UNKNOWN_ITEM};
-use web::{MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Problem, STORE_FULL, catalogue};
+use serde::{Deserialize, Serialize};
+use web::{
+    IDEMPOTENCY_KEY_REUSED, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, PARTLY_BROKEN, PARTLY_DONE, Problem, STORE_FULL,
+    catalogue,
+};
 
 /// Why a decision refuses. Nothing has changed then.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Refusal {
     /// There is no such item.
     UnknownItem(ItemId),
@@ -36,13 +41,13 @@ impl From<Refusal> for Problem {
 
 catalogue! {
     /// What creating an item may refuse.
-    CreateProblems: MALFORMED, STORE_FULL, OUTCOME_UNKNOWN;
+    CreateProblems: MALFORMED, IDEMPOTENCY_KEY_REUSED, STORE_FULL, OUTCOME_UNKNOWN;
     /// What looking an item up may refuse.
     FindProblems: MALFORMED, UNKNOWN_ITEM;
     /// What adding pieces may refuse.
-    AddProblems: MALFORMED, UNKNOWN_ITEM, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
+    AddProblems: MALFORMED, IDEMPOTENCY_KEY_REUSED, UNKNOWN_ITEM, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN;
     /// What taking pieces may refuse.
-    SubtractProblems: MALFORMED, UNKNOWN_ITEM, OUT_OF_STOCK, OUTCOME_UNKNOWN;
+    SubtractProblems: MALFORMED, IDEMPOTENCY_KEY_REUSED, UNKNOWN_ITEM, OUT_OF_STOCK, STORE_FULL, OUTCOME_UNKNOWN;
     /// What creating many items may refuse.
     BatchInitProblems: MALFORMED, OVERFLOW, STORE_FULL, OUTCOME_UNKNOWN, PARTLY_DONE, PARTLY_BROKEN;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{Credits, ItemId, Quantity, SagaId, Timestamp};
 use engine::{
-    Engine, EngineError,
+    Engine, EngineError, KeyedRequest, Once,
     bulk::{self, RecordCount, Undone},
     keys::{Partition, Partitions},
     store::Store,
@@ -61,12 +61,16 @@ impl Stock {
     }
 
     /// Creates an item without pieces and returns its new id.
-    pub(crate) async fn create(&self, price: Credits) -> Result<ItemId, EngineError> {
+    pub(crate) async fn create(
+        &self,
+        price: Credits,
+        request: Option<&KeyedRequest>,
+    ) -> Result<Once<ItemId>, EngineError> {
         self.store.admit()?;
-        let item_id = ItemId::generate();
+        let item_id = self.partitions.generate_for(request, ItemId::generate);
         let item = self.partitions.item(&item_id);
-        self.engine.submit(Create { item, price }).await?;
-        Ok(item_id)
+        let command = Create { item_id, item, price };
+        self.engine.submit_once(command, request).await
     }
 
     /// The item.
@@ -80,20 +84,27 @@ impl Stock {
         &self,
         item_id: &ItemId,
         amount: Quantity,
-    ) -> Result<Result<Quantity, Refusal>, EngineError> {
+        request: Option<&KeyedRequest>,
+    ) -> Result<Once<Result<Quantity, Refusal>>, EngineError> {
         self.store.admit()?;
         let (item_id, item) = (item_id.clone(), self.partitions.item(item_id));
-        self.engine.submit(Add { item_id, item, amount }).await
+        let command = Add { item_id, item, amount };
+        self.engine.submit_once(command, request).await
     }
 
-    /// Takes pieces out of the stock.
+    /// Takes pieces out of the stock. Only a request that is to be remembered needs room.
     pub(crate) async fn subtract(
         &self,
         item_id: &ItemId,
         amount: Quantity,
-    ) -> Result<Result<Quantity, Refusal>, EngineError> {
+        request: Option<&KeyedRequest>,
+    ) -> Result<Once<Result<Quantity, Refusal>>, EngineError> {
+        if request.is_some() {
+            self.store.admit()?;
+        }
         let (item_id, item) = (item_id.clone(), self.partitions.item(item_id));
-        self.engine.submit(Subtract { item_id, item, amount }).await
+        let command = Subtract { item_id, item, amount };
+        self.engine.submit_once(command, request).await
     }
 
     /// Creates the items "0" to "count - 1", or sets them to this stock and price. An item whose sum would be too large

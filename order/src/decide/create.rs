@@ -1,4 +1,4 @@
-use domain::UserId;
+use domain::{OrderId, UserId};
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
@@ -6,17 +6,19 @@ use engine::{
 
 use crate::{events::OrderCreated, record::Order};
 
-/// Creates an order without lines.
+/// Creates an order without lines. The outcome is its id: of a repeat, the first one's.
 #[derive(Debug)]
 pub(crate) struct Create {
-    /// Where the order will be. Its id must be new.
+    /// The order's id, which must be new.
+    pub(crate) order_id: OrderId,
+    /// Where the order will be.
     pub(crate) order: Key<Order>,
     /// Who pays.
     pub(crate) user_id: UserId,
 }
 
 impl Command for Create {
-    type Outcome = ();
+    type Outcome = OrderId;
 
     fn partition(&self) -> Partition {
         self.order.partition()
@@ -26,7 +28,7 @@ impl Command for Create {
         touches.subject(&self.order);
     }
 
-    fn decide(&self, view: &mut View) {
+    fn decide(&self, view: &mut View) -> OrderId {
         let mut order = Order::new(self.user_id.clone());
         let event = OrderCreated {
             user_id: order.user_id.clone(),
@@ -35,5 +37,6 @@ impl Command for Create {
         };
         view.emit(&self.order, &mut order.sequence, &event);
         view.put(&self.order, order);
+        self.order_id.clone()
     }
 }

@@ -1,5 +1,5 @@
 use domain::{Credits, OrderId, SagaId, UserId};
-use engine::{Command, Touches, View, keys::Partition};
+use engine::{Command, OUTCOME_KEPT, Touches, View, keys::Partition};
 use saga::Line;
 
 use crate::{
@@ -62,20 +62,28 @@ impl Command for Init {
             // The count of attempts goes on, so that no saga finds the hold of an earlier one of its name.
             let attempt = old.map_or(0, |order| order.attempt);
             let sale = old.and_then(|order| order.sale(attempt));
+            let rejection = old.and_then(Order::asked_rejection).cloned();
             let mut order = Order {
                 user_id: new.user_id.clone(),
                 lines: new.lines.clone(),
                 total: new.total,
                 attempt,
                 status: Status::Open { last_failure: None },
+                is_asked_for: false,
                 sequence: old.map(|order| order.sequence).unwrap_or_default(),
             };
             if old == Some(&order) {
                 continue;
             }
+            let saga_id = SagaId {
+                order: new.order_id.clone(),
+                attempt,
+            };
             if let Some(sale) = sale {
-                let order = new.order_id.clone();
-                view.put_beside(&self.keys.sale(&SagaId { order, attempt }), sale);
+                view.put_beside(&self.keys.sale(&saga_id), sale);
+            }
+            if let Some(rejection) = rejection {
+                view.put_beside_expiring(&self.keys.rejection(&saga_id), rejection, OUTCOME_KEPT);
             }
             let event = OrderCreated {
                 user_id: order.user_id.clone(),

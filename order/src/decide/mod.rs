@@ -20,12 +20,16 @@ mod init;
 mod take_over;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod world;
 
 pub(crate) use self::take_over::is_left_alone;
 pub(crate) use self::{
     add_item::AddItem,
-    begin::{Begin, Begun, Saga},
+    begin::{Begin, Begun, KeptBegin, Saga},
     cancel::{Cancel, CancelOutcome},
     create::Create,
     finish::{Finish, FinishOutcome, Verdict},

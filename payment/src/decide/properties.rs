@@ -42,7 +42,11 @@ fn run(step: &Step, partitions: &Partitions, store: &mut Simulation, expected: &
     let key = |user: u32| partitions.account(&UserId::numbered(user));
     match *step {
         Step::Create { user } => {
-            store.run(&Create { account: key(user) }).expect("a decision");
+            let create = Create {
+                user_id: UserId::numbered(user),
+                account: key(user),
+            };
+            store.run(&create).expect("a decision");
         }
         Step::Init { credit } => {
             let command = Init {

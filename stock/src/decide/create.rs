@@ -1,4 +1,4 @@
-use domain::Credits;
+use domain::{Credits, ItemId};
 use engine::{
     Command, Touches, View,
     keys::{Key, Partition},
@@ -6,15 +6,16 @@ use engine::{
 
 use crate::record::Item;
 
-/// Creates an item without pieces. Its id must be new.
+/// Creates an item without pieces. Its id must be new. The outcome is the id: of a repeat, the first one's.
 #[derive(Debug)]
 pub(crate) struct Create {
+    pub(crate) item_id: ItemId,
     pub(crate) item: Key<Item>,
     pub(crate) price: Credits,
 }
 
 impl Command for Create {
-    type Outcome = ();
+    type Outcome = ItemId;
 
     fn partition(&self) -> Partition {
         self.item.partition()
@@ -24,7 +25,8 @@ impl Command for Create {
         touches.subject(&self.item);
     }
 
-    fn decide(&self, view: &mut View) {
+    fn decide(&self, view: &mut View) -> ItemId {
         view.put_announced(&self.item, Item::new(self.price));
+        self.item_id.clone()
     }
 }

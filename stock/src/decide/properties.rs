@@ -43,8 +43,12 @@ fn run(step: &Step, partitions: &Partitions, store: &mut Simulation, expected: &
     let key = |item: u32| partitions.item(&ItemId::numbered(item));
     match *step {
         Step::Create { item } => {
-            let (item, price) = (key(item), PRICE);
-            store.run(&Create { item, price }).expect("a decision");
+            let create = Create {
+                item_id: ItemId::numbered(item),
+                item: key(item),
+                price: PRICE,
+            };
+            store.run(&create).expect("a decision");
         }
         Step::Init { stock } => {
             let command = Init {
