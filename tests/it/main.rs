@@ -18,6 +18,7 @@ mod engine_liveness;
 mod events;
 mod fuzz;
 mod hostile;
+mod idempotency;
 mod leases;
 mod live;
 mod load;

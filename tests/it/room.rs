@@ -72,7 +72,9 @@ async fn a_store_that_is_nearly_full_begins_nothing_and_ends_what_is_under_way()
             is_nearly_full(service).await.then_some(())
         })
         .await;
-        assert!(is_refused_for_room(&client.checkout(&refused).await));
+        // A request that finds no room was not decided, and begins anew under the same key.
+        let repeated = format!("/orders/checkout/{refused}");
+        assert!(is_refused_for_room(&client.post_keyed(&repeated, "refused").await));
         checkout.await.expect("the client's task");
         eventually("what was under way has ended", async || {
             (Audit::of(&deployment).await.under_way == 0).then_some(())
@@ -92,7 +94,7 @@ async fn a_store_that_is_nearly_full_begins_nothing_and_ends_what_is_under_way()
         assert!(is_nearly_full(service).await);
         empty(store).await;
         eventually("checkouts are begun again", async || {
-            (client.checkout(&refused).await.status == 200).then_some(())
+            (client.post_keyed(&repeated, "refused").await.status == 200).then_some(())
         })
         .await;
     }

@@ -31,6 +31,8 @@ pub struct Answer {
     pub content_type: String,
     /// Retry-After, if it was sent.
     pub retry_after: Option<String>,
+    /// Idempotent-Replayed, if it was sent.
+    pub replayed: Option<String>,
     /// The correlation id that came back.
     pub correlation_id: String,
     /// The body.
@@ -105,11 +107,29 @@ impl Client {
     /// # Errors
     /// What went wrong.
     pub async fn try_call(&self, method: Method, path: &str) -> Result<Answer, reqwest::Error> {
-        let response = self
-            .http
-            .request(method, format!("{}{path}", self.origin(path)))
-            .send()
-            .await?;
+        self.try_keyed(method, path, None).await
+    }
+
+    /// Calls POST under an `Idempotency-Key`, which is sent as it is.
+    ///
+    /// # Panics
+    /// If no answer comes.
+    pub async fn post_keyed(&self, path: &str, key: &str) -> Answer {
+        let answer = self.try_keyed(Method::POST, path, Some(key)).await;
+        answer.unwrap_or_else(|error| unreachable!("{path}: {error}"))
+    }
+
+    /// Makes a call that may get no answer, perhaps under an `Idempotency-Key`, which is sent as it is.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub async fn try_keyed(&self, method: Method, path: &str, key: Option<&str>) -> Result<Answer, reqwest::Error> {
+        let request = self.http.request(method, format!("{}{path}", self.origin(path)));
+        let request = match key {
+            Some(key) => request.header("Idempotency-Key", key),
+            None => request,
+        };
+        let response = request.send().await?;
         let header = |name| {
             response
                 .headers()
@@ -121,6 +141,7 @@ impl Client {
             status: response.status().as_u16(),
             content_type: header("content-type").unwrap_or_default(),
             retry_after: header("retry-after"),
+            replayed: header("idempotent-replayed"),
             correlation_id: header("x-correlation-id").unwrap_or_default(),
             text: response.text().await?,
         })
