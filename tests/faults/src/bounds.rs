@@ -156,6 +156,7 @@ mod tests {
             ended: at(ended),
             patience: at(80),
             call: Call::Checkout("o".into()),
+            named: None,
             told,
         }
     }

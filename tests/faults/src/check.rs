@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::history::{Call, Content, Operation, Reply};
+use super::{
+    history::{Call, Content, Operation, Reply},
+    keys,
+};
 
 /// What an order turned out to be, once nothing moved any more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +35,9 @@ pub(crate) struct FinalState {
 #[must_use]
 pub(crate) fn violations(operations: &[Operation], state: &FinalState) -> Vec<String> {
     let mut violations: Vec<String> = operations.iter().filter_map(of_one_answer).collect();
+    violations.extend(keys::violations(operations));
+    // What was repeated under a key counts once.
+    let operations = &keys::once(operations)[..];
     let mut of_order: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
     for operation in operations {
         if let Call::Checkout(order) | Call::FindOrder(order) = &operation.call {
@@ -46,7 +52,7 @@ pub(crate) fn violations(operations: &[Operation], state: &FinalState) -> Vec<St
         violations.extend(of_an_order(order, &operations, last));
     }
     violations.extend(of_the_lines(operations, state));
-    violations.extend(of_the_sums(state));
+    violations.extend(of_the_sums(operations, state));
     violations
 }
 
@@ -151,7 +157,15 @@ fn cannot_be_paid(operations: &[&Operation]) -> bool {
 }
 
 /// What came in is what is left and what was sold, whatever the clients were told.
-fn of_the_sums(state: &FinalState) -> Vec<String> {
+fn of_the_sums(operations: &[Operation], state: &FinalState) -> Vec<String> {
+    let mut brought: BTreeMap<&str, i64> = BTreeMap::new();
+    for operation in operations {
+        if let (Call::AddStock(id, amount) | Call::AddFunds(id, amount), Reply::Answer { status: 200, .. }) =
+            (&operation.call, &operation.told)
+        {
+            *brought.entry(id).or_default() += amount;
+        }
+    }
     let mut sold: BTreeMap<&str, i64> = BTreeMap::new();
     let mut spent: BTreeMap<&str, i64> = BTreeMap::new();
     for order in state.orders.values().filter(|order| order.paid) {
@@ -164,6 +178,7 @@ fn of_the_sums(state: &FinalState) -> Vec<String> {
         all.iter()
             .filter_map(|(id, (came_in, left))| {
                 let gone = gone.get(id.as_str()).unwrap_or(&0);
+                let came_in = &(came_in + brought.get(id.as_str()).unwrap_or(&0));
                 (left + gone != *came_in)
                     .then(|| format!("{what} {id}: {came_in} came in, {gone} were sold or spent, and {left} are left"))
             })
@@ -185,6 +200,7 @@ mod tests {
             ended,
             patience: Duration::from_secs(6),
             call,
+            named: None,
             told,
         }
     }

@@ -24,6 +24,19 @@ pub(crate) enum Call {
     FindItem(String),
     /// How much credit a user has.
     FindUser(String),
+    /// So many pieces more of an item.
+    AddStock(String, i64),
+    /// So much more credit for a user.
+    AddFunds(String, i64),
+}
+
+/// What names a request that is repeated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Named {
+    /// Its `Idempotency-Key`.
+    pub(crate) key: String,
+    /// Where it is sent.
+    pub(crate) path: String,
 }
 
 /// What the client was told.
@@ -68,6 +81,8 @@ pub(crate) struct Operation {
     pub(crate) patience: Duration,
     /// What was asked for.
     pub(crate) call: Call,
+    /// Its name, if it may be repeated under one.
+    pub(crate) named: Option<Named>,
     /// What the client was told.
     pub(crate) told: Reply,
 }
@@ -84,8 +99,8 @@ impl Operation {
     pub(crate) fn reached(&self) -> (ServiceName, usize) {
         let part = match self.call {
             Call::CreateOrder | Call::AddItem(_) | Call::Checkout(_) | Call::FindOrder(_) => ServiceName::Order,
-            Call::FindItem(_) => ServiceName::Stock,
-            Call::FindUser(_) => ServiceName::Payment,
+            Call::FindItem(_) | Call::AddStock(..) => ServiceName::Stock,
+            Call::FindUser(_) | Call::AddFunds(..) => ServiceName::Payment,
         };
         (part, self.replica)
     }

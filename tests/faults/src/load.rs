@@ -13,12 +13,14 @@ use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng, seq::IndexedRandom};
 use reqwest::Method;
 
 use super::{
-    history::{Call, Content, History, Operation, Reply},
+    history::{Call, Content, History, Named, Operation, Reply},
     times::LONGER_THAN_ANY_CALL,
 };
 
 /// How often a client asks for the same checkout at most.
 const ASKS: usize = 5;
+/// Every which client repeats each request under a key until it is answered.
+const USES_KEYS: usize = 3;
 
 /// What there is to buy, and who can.
 pub(crate) struct Market {
@@ -65,6 +67,11 @@ impl Buyer {
     pub(crate) async fn buy(self, seed: u64, market: Arc<Market>, closed: Arc<AtomicBool>) {
         let mut random = ChaCha8Rng::seed_from_u64(seed ^ (self.number as u64 + 1).rotate_left(32));
         while !closed.load(Ordering::Relaxed) {
+            if self.number.is_multiple_of(USES_KEYS) {
+                // What is left open when the market closes is repeated later.
+                self.buy_under_keys(&mut random, &market, &closed).await;
+                continue;
+            }
             let Some((user, _)) = market.users.choose(&mut random) else {
                 return;
             };
@@ -152,9 +159,27 @@ impl Buyer {
 
     /// Makes a call and writes down what came of it.
     async fn ask(&self, method: Method, path: &str, call: Call, patience: Duration) -> Option<Answer> {
+        self.ask_as(method, path, call, patience, None).await
+    }
+
+    /// Makes a call under a key, likewise.
+    pub(crate) async fn ask_named(&self, named: &Named, call: Call) -> Option<Answer> {
+        self.ask_as(Method::POST, &named.path, call, LONGER_THAN_ANY_CALL, Some(named))
+            .await
+    }
+
+    async fn ask_as(
+        &self,
+        method: Method,
+        path: &str,
+        call: Call,
+        patience: Duration,
+        named: Option<&Named>,
+    ) -> Option<Answer> {
         let replica = self.turn.fetch_add(1, Ordering::Relaxed) % self.replicas.len();
         let begun = self.history.now();
-        let answer = tokio::time::timeout(patience, self.replicas[replica].try_call(method, path)).await;
+        let key = named.map(|named| named.key.as_str());
+        let answer = tokio::time::timeout(patience, self.replicas[replica].try_keyed(method, path, key)).await;
         let answer = answer.ok().and_then(Result::ok);
         let told = answer.as_ref().map_or(Reply::Nothing, |answer| Reply::Answer {
             status: answer.status,
@@ -167,6 +192,7 @@ impl Buyer {
             ended: self.history.now(),
             patience,
             call,
+            named: named.cloned(),
             told,
         });
         answer
@@ -178,7 +204,9 @@ fn says(call: &Call, answer: &Answer) -> Content {
         Call::FindOrder(_) => "paid",
         Call::FindItem(_) => "stock",
         Call::FindUser(_) => "credit",
-        Call::CreateOrder | Call::AddItem(_) | Call::Checkout(_) => return Content::Text(answer.text.clone()),
+        Call::CreateOrder | Call::AddItem(_) | Call::Checkout(_) | Call::AddStock(..) | Call::AddFunds(..) => {
+            return Content::Text(answer.text.clone());
+        }
     };
     let body: serde_json::Value = serde_json::from_str(&answer.text).unwrap_or_default();
     match (body[field].as_bool(), body[field].as_i64()) {

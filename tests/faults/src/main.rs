@@ -13,6 +13,7 @@ mod bounds;
 mod check;
 mod fault;
 mod history;
+mod keys;
 mod load;
 mod run;
 mod sampler;

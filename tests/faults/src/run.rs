@@ -18,6 +18,7 @@ use crate::{
     bounds::{Lapse, Unfinished, late_calls, overdue_sagas, slowest_answer},
     check::{FinalOrder, FinalState, violations},
     history::{Call, History, Operation},
+    keys,
     load::{Buyer, Market},
     sampler::Sampler,
     schedule::{Event, Schedule},
@@ -119,12 +120,7 @@ impl Run {
         let closed = Arc::new(AtomicBool::new(false));
         let clients = self.system.clients();
         let buyers: Vec<_> = (0..BUYERS)
-            .map(|number| Buyer {
-                number,
-                replicas: clients.clone(),
-                turn: AtomicUsize::new(number),
-                history: self.history.clone(),
-            })
+            .map(|number| self.buyer(number, clients.clone()))
             .map(|buyer| tokio::spawn(buyer.buy(schedule.seed, market.clone(), closed.clone())))
             .collect();
         let started = Instant::now();
@@ -137,10 +133,20 @@ impl Run {
         let mut found = self.system.restart_ended().await;
         self.system.heal().await;
         found.extend(self.system.restart_ended().await);
+        keys::settle(&self.buyer(0, clients)).await;
         let rest = SAGA_DEADLINE + RECOVERED_WITHIN;
         found.extend(until(&self.system, "unfinished", rest, |audit| audit.under_way).await);
         found.extend(off(&self.system.audit().await));
         found
+    }
+
+    fn buyer(&self, number: usize, replicas: Vec<Client>) -> Buyer {
+        Buyer {
+            number,
+            replicas,
+            turn: AtomicUsize::new(number),
+            history: self.history.clone(),
+        }
     }
 
     /// Makes one fault happen in its time, and writes down when it did.

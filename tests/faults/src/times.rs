@@ -63,7 +63,7 @@ pub(crate) fn answered_within(call: &Call) -> Duration {
             // The saga is waited for as long as the patience says, its beginning included, which is a command that
             // is not given up half-way; adding asks stock for the price in the same way.
             Call::Checkout(_) | Call::AddItem(_) => CLIENT_PATIENCE + command,
-            Call::CreateOrder => command,
+            Call::CreateOrder | Call::AddStock(..) | Call::AddFunds(..) => command,
             Call::FindOrder(_) | Call::FindItem(_) | Call::FindUser(_) => read,
         }
 }
