@@ -52,7 +52,7 @@ impl Connection {
     /// # Errors
     /// If the connection ends before the answer has come.
     pub(crate) async fn post(&mut self, path: &str) -> anyhow::Result<Answer> {
-        self.ask(Method::POST, path).await
+        self.ask(Method::POST, path, None).await
     }
 
     /// Gets.
@@ -60,15 +60,24 @@ impl Connection {
     /// # Errors
     /// As [`Connection::post`].
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
-        self.ask(Method::GET, path).await
+        self.ask(Method::GET, path, None).await
     }
 
-    async fn ask(&mut self, method: Method, path: &str) -> anyhow::Result<Answer> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", &self.host)
-            .body(Empty::new())?;
+    /// Posts without a body, perhaps under an `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// As [`Connection::post`].
+    pub(crate) async fn post_keyed(&mut self, path: &str, key: Option<&str>) -> anyhow::Result<Answer> {
+        self.ask(Method::POST, path, key).await
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, key: Option<&str>) -> anyhow::Result<Answer> {
+        let request = Request::builder().method(method).uri(path).header("host", &self.host);
+        let request = match key {
+            Some(key) => request.header("idempotency-key", key),
+            None => request,
+        };
+        let request = request.body(Empty::new())?;
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();

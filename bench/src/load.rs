@@ -144,7 +144,8 @@ async fn keep_checking_out(
             break;
         };
         let path = format!("/orders/checkout/{order}");
-        let answer = client.post(&path).await?;
+        let key = (scenario == Scenario::Keyed).then_some(order.as_str());
+        let answer = client.post_keyed(&path, key).await?;
         answered(arrival.elapsed(), &answer);
         ensure!(scenario.expects(&answer), "{path} was answered {}", answer.in_words());
     }

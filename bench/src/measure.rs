@@ -187,7 +187,7 @@ async fn play(
     peak: Option<&LoadResult>,
 ) -> anyhow::Result<(LoadResult, Details)> {
     match load.scenario {
-        Scenario::Uniform | Scenario::Events | Scenario::Hot | Scenario::Refusals => {
+        Scenario::Uniform | Scenario::Keyed | Scenario::Events | Scenario::Hot | Scenario::Refusals => {
             let seen = load::check_out(&addresses.order, load, &shop.orders).await?;
             Ok((seen, Details::None))
         }

@@ -118,6 +118,7 @@ fn quick(options: &Options) -> Plan {
     };
     let cases = vec![
         case(Scenario::Uniform, 10_000).measured_after_grace(),
+        case(Scenario::Keyed, 5_000),
         case(Scenario::Uniform, 5_000).always(),
         case(Scenario::Hot, 10_000),
         case(Scenario::Uniform, 5_000).at_half_of_peak(),
@@ -146,6 +147,7 @@ fn full(options: &Options) -> Plan {
     let cases = vec![
         case(Scenario::Hot, 90_000),
         case(Scenario::Uniform, 90_000).measured_after_grace(),
+        case(Scenario::Keyed, 90_000),
         case(Scenario::Uniform, 60_000).always(),
         case(Scenario::Uniform, 50_000).at(Composition::Separate),
         case(Scenario::Hot, 50_000).at(Composition::Separate),

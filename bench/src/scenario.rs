@@ -14,6 +14,8 @@ use crate::connection::Answer;
 pub(crate) enum Scenario {
     /// Both lines are random among 100,000 items.
     Uniform,
+    /// As uniform, and each checkout has an `Idempotency-Key` of its own.
+    Keyed,
     /// As uniform, and a group of consumers beside it is given every event.
     Events,
     /// One line of every order is the same item.
@@ -32,7 +34,9 @@ impl Scenario {
     /// Whether this answer to a checkout is right.
     pub(crate) fn expects(self, answer: &Answer) -> bool {
         match self {
-            Self::Uniform | Self::Events | Self::Hot | Self::Mixed | Self::Overload => answer.status == StatusCode::OK,
+            Self::Uniform | Self::Keyed | Self::Events | Self::Hot | Self::Mixed | Self::Overload => {
+                answer.status == StatusCode::OK
+            }
             Self::FlashSale => {
                 answer.status == StatusCode::OK || answer.is_problem(StatusCode::CONFLICT, "out-of-stock")
             }
@@ -42,7 +46,10 @@ impl Scenario {
 
     /// Whether checkouts can arrive at a fixed rate. The others have a pace of their own.
     pub(crate) fn can_be_paced(self) -> bool {
-        matches!(self, Self::Uniform | Self::Events | Self::Hot | Self::Refusals)
+        matches!(
+            self,
+            Self::Uniform | Self::Keyed | Self::Events | Self::Hot | Self::Refusals
+        )
     }
 
     /// What a second's count is of.
@@ -59,6 +66,7 @@ impl fmt::Display for Scenario {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
             Self::Uniform => "uniform",
+            Self::Keyed => "keyed",
             Self::Events => "events",
             Self::Hot => "hot",
             Self::FlashSale => "flash-sale",
