@@ -101,13 +101,7 @@ pub(crate) async fn sweep_participant<P: SagaRow>(
     let mut from = Some(START.to_owned());
     while let Some(cursor) = from {
         let page = source.scanner.keys("*", &cursor).await?;
-        let known = ["fence", "events", "turn"];
-        let holds = keys_of_kind(
-            "hold",
-            &[P::RECORD, known[0], known[1], known[2]],
-            page.entries,
-            findings,
-        )?;
+        let holds = keys_of_kind("hold", &[P::RECORD], page.entries, findings)?;
         for stored in read_page::<HoldOf<P>>(source, holds, findings).await? {
             let parsed = parse_hold(&stored.name)
                 .filter(|(saga_id, id)| P::hold_key(&source.partitions, saga_id, id) == stored.name);
@@ -167,12 +161,7 @@ pub(crate) async fn sweep_orders(
     let mut from = Some(START.to_owned());
     while let Some(cursor) = from {
         let page = source.scanner.keys("*", &cursor).await?;
-        let orders = keys_of_kind(
-            "order",
-            &["sale", "inflight", "fence", "events", "turn"],
-            page.entries,
-            findings,
-        )?;
+        let orders = keys_of_kind("order", &["sale", "rejection", "inflight"], page.entries, findings)?;
         for stored in read_page::<Order>(source, orders, findings).await? {
             let id = ParsedName::parse(&stored.name)
                 .and_then(|name| name.id)
@@ -254,6 +243,9 @@ async fn read_page<R: DeserializeOwned>(
     Ok(records)
 }
 
+/// The kinds of keys that the engine has in every store.
+const ENGINES_OWN: [&str; 4] = ["idempotency", "fence", "events", "turn"];
+
 /// The keys of one kind. Those of other kinds are another sweep's, or nobody's.
 fn keys_of_kind(
     kind: &str,
@@ -265,7 +257,7 @@ fn keys_of_kind(
     for name in names {
         match ParsedName::parse(&name) {
             Some(parsed) if parsed.kind == kind => of_kind.push(name),
-            Some(parsed) if others.contains(&parsed.kind) => {}
+            Some(parsed) if others.contains(&parsed.kind) || ENGINES_OWN.contains(&parsed.kind) => {}
             None if name == "holdfast" => {}
             _ => findings.add(Kind::UnknownKey, name, "is made by no service of Holdfast")?,
         }

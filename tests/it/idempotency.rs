@@ -224,9 +224,7 @@ async fn a_key_is_kept_for_a_day_and_takes_at_most_two_hundred_bytes() {
     .await;
     println!("{each} bytes a key");
     assert!(each > 50, "{each} bytes cannot be all");
-    let key = redis
-        .run(&["--scan", "--pattern", "idempotency:*", "--count", "100"])
-        .await;
+    let key = redis.run(&["--scan", "--pattern", "idempotency:*"]).await;
     let ttl = redis.run(&["TTL", key.lines().next().expect("a key")]).await;
     let ttl: i64 = ttl.trim().parse().expect("seconds");
     assert!((DAY_SECONDS - 600..=DAY_SECONDS).contains(&ttl), "{ttl}");

@@ -46,10 +46,7 @@ async fn a_strict_reader_finds_a_server_plain_media_types_and_every_parameter_de
         let document = client.get("/openapi.json").await.json();
         assert_eq!(document["servers"], json!([{ "url": "/" }]));
         let description = document["info"]["description"].as_str().expect("a description");
-        assert!(
-            description.contains("`Idempotency-Key` is not read yet"),
-            "{description}"
-        );
+        assert!(description.contains("`Idempotent-Replayed: true`"), "{description}");
         each_object(&document, &mut |object| {
             if let Some(Value::Object(content)) = object.get("content") {
                 assert!(
@@ -116,21 +113,26 @@ async fn each_operation_documents_its_own_problems_and_no_others() {
             stock,
             "/stock/add/{item_id}/{amount}",
             "post",
-            "malformed outcome-unknown overflow store-full unknown-item",
+            "idempotency-key-reused malformed outcome-unknown overflow store-full unknown-item",
         ),
-        (payment, "/payment/create_user", "post", "outcome-unknown store-full"),
+        (
+            payment,
+            "/payment/create_user",
+            "post",
+            "idempotency-key-reused malformed outcome-unknown store-full",
+        ),
         (
             payment,
             "/payment/pay/{user_id}/{amount}",
             "post",
-            "insufficient-credit malformed outcome-unknown unknown-user",
+            "idempotency-key-reused insufficient-credit malformed outcome-unknown store-full unknown-user",
         ),
         (order, "/orders/find/{order_id}", "get", "malformed unknown-order"),
         (
             order,
             "/orders/create/{user_id}",
             "post",
-            "malformed outcome-unknown store-full",
+            "idempotency-key-reused malformed outcome-unknown store-full",
         ),
     ] {
         let client = Client::of_one_origin(&service.origin());
