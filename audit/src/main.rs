@@ -38,7 +38,8 @@ use std::{
 use ::ledger::Terms;
 use anyhow::ensure;
 use bus::Topic;
-use clap::{Args, Parser, Subcommand, builder::TypedValueParser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, builder::TypedValueParser};
+use credentials::refuse_passwords;
 use domain::{Millis, ServiceName};
 
 use self::{
@@ -93,7 +94,11 @@ struct AuditOptions {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match Options::parse().command {
+    let mut command = Options::command();
+    let matches = command.get_matches_mut();
+    refuse_passwords(&mut command, &matches);
+    let options = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let options = match options.command {
         Command::Audit(options) => options,
         Command::Events(options) => return tools::run(options).await.map_or_else(failed, |()| ExitCode::SUCCESS),
     };

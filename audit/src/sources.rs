@@ -8,7 +8,7 @@ use clap::{Args, builder::TypedValueParser};
 use domain::Millis;
 use engine::{
     keys::Partitions,
-    store::{Store, StoreConfig, claimed_partitions, redacted, scan::Scanner},
+    store::{RedisAccess, RedisUrl, Store, StoreConfig, claimed_partitions, scan::Scanner},
 };
 
 /// Where the stores are.
@@ -24,7 +24,7 @@ pub(crate) struct Addresses {
         hide_env_values = true,
         required_unless_present = "data"
     )]
-    order_redis: Option<String>,
+    order_redis: Option<RedisUrl>,
     /// Stock's Redis.
     #[arg(
         long,
@@ -32,7 +32,7 @@ pub(crate) struct Addresses {
         hide_env_values = true,
         required_unless_present = "data"
     )]
-    stock_redis: Option<String>,
+    stock_redis: Option<RedisUrl>,
     /// Payment's Redis.
     #[arg(
         long,
@@ -40,13 +40,13 @@ pub(crate) struct Addresses {
         hide_env_values = true,
         required_unless_present = "data"
     )]
-    payment_redis: Option<String>,
+    payment_redis: Option<RedisUrl>,
     /// The bus, to audit events too. The data folder of a standalone has its own.
     #[arg(long, env = "BUS_URL", hide_env_values = true, conflicts_with = "data")]
-    bus_redis: Option<String>,
-    /// A file that holds the Redis servers' password.
-    #[arg(long, env = "REDIS_PASSWORD_FILE")]
-    redis_password_file: Option<PathBuf>,
+    bus_redis: Option<RedisUrl>,
+    /// How the Redis servers let us in: all of them alike.
+    #[command(flatten)]
+    access: RedisAccess,
     /// How long one Redis command may take, in milliseconds.
     #[arg(long = "redis-timeout-ms", value_name = "MILLIS", env = "REDIS_TIMEOUT_MS", default_value_t = Millis::new(10_000), value_parser = clap::value_parser!(u64).map(Millis::new))]
     redis_timeout: Millis,
@@ -58,22 +58,22 @@ impl Addresses {
             (None, None) => return Ok(None),
             (_, given) => self.url("bus", given.as_ref()),
         };
-        let bus = Bus::open(&self.store(&url)).with_context(|| format!("the bus at {}", redacted(&url)))?;
+        let bus = Bus::open(&self.store(&url)).with_context(|| format!("the bus at {url}"))?;
         Ok(Some(bus))
     }
 
-    fn store(&self, url: &str) -> StoreConfig {
+    fn store(&self, url: &RedisUrl) -> StoreConfig {
         StoreConfig {
-            redis_url: url.to_owned(),
-            redis_password_file: self.redis_password_file.clone(),
+            redis_url: url.clone(),
+            access: self.access.for_url(url),
             redis_timeout: self.redis_timeout,
             ..StoreConfig::at("")
         }
     }
 
-    fn url(&self, service: &str, given: Option<&String>) -> String {
+    fn url(&self, service: &str, given: Option<&RedisUrl>) -> RedisUrl {
         match (&self.data, given) {
-            (Some(data), _) => format!("redis+unix://{}", data.join(service).join("redis.sock").display()),
+            (Some(data), _) => format!("redis+unix://{}", data.join(service).join("redis.sock").display()).into(),
             (None, Some(url)) => url.clone(),
             (None, None) => StoreConfig::at("").redis_url,
         }
@@ -98,11 +98,11 @@ pub(crate) struct Sources {
 
 impl Sources {
     pub(crate) async fn open(addresses: &Addresses) -> anyhow::Result<Self> {
-        let open = async |service: &str, given: Option<&String>| {
+        let open = async |service: &str, given: Option<&RedisUrl>| {
             let url = addresses.url(service, given);
             Source::open(service, &url, addresses)
                 .await
-                .with_context(|| format!("the store of {service} at {}", redacted(&url)))
+                .with_context(|| format!("the store of {service} at {url}"))
         };
         Ok(Self {
             order: open("order", addresses.order_redis.as_ref()).await?,
@@ -123,12 +123,14 @@ impl Sources {
 }
 
 impl Source {
-    async fn open(service: &str, url: &str, addresses: &Addresses) -> anyhow::Result<Self> {
+    async fn open(service: &str, url: &RedisUrl, addresses: &Addresses) -> anyhow::Result<Self> {
         let store = Store::open(&addresses.store(url))?;
         ensure!(
             !store.is_clustered(),
             "a scan of a Redis Cluster is not supported; audit single servers"
         );
+        // Says what is wrong with a certificate, which the scanner's client does not.
+        store.connect("").await?;
         let scanner = store.scanner();
         let claim = scanner.claim().await?.context("it is not a store of Holdfast")?;
         let partitions =

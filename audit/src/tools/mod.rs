@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use bus::{Bus, feed::Position};
 use clap::{Args, Subcommand};
-use engine::store::{StoreConfig, redacted};
+use engine::store::{RedisAccess, RedisUrl, StoreConfig};
 
 use self::{dead::DeadCommand, tail::TailOptions};
 
@@ -29,23 +29,24 @@ pub(crate) struct BusAddress {
         default_value = "redis://127.0.0.1:6379",
         hide_default_value = true
     )]
-    bus_redis: String,
-    /// A file that holds the Redis servers' password.
-    #[arg(long, env = "REDIS_PASSWORD_FILE", global = true)]
-    redis_password_file: Option<PathBuf>,
+    bus_redis: RedisUrl,
+    /// How it lets us in.
+    #[command(flatten)]
+    access: RedisAccess,
 }
 
 impl BusAddress {
     fn open(&self) -> anyhow::Result<Bus> {
         let url = match &self.data {
-            Some(data) => format!("redis+unix://{}", data.join("bus/redis.sock").display()),
+            Some(data) => format!("redis+unix://{}", data.join("bus/redis.sock").display()).into(),
             None => self.bus_redis.clone(),
         };
         let bus = Bus::open(&StoreConfig {
-            redis_password_file: self.redis_password_file.clone(),
-            ..StoreConfig::at(&url)
+            access: self.access.for_url(&url),
+            redis_url: url.clone(),
+            ..StoreConfig::at("")
         });
-        bus.with_context(|| format!("the bus at {}", redacted(&url)))
+        bus.with_context(|| format!("the bus at {url}"))
     }
 }
 

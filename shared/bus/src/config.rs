@@ -1,19 +1,31 @@
 //! Where the bus is, and how much it keeps.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use engine::store::{
-    ReadError, Store, StoreConfig, StoreError,
+    ReadError, RedisAccess, RedisUrl, Store, StoreConfig, StoreError,
     connection::{Connection, ConnectionError},
 };
 
 /// The bus, and how much it keeps.
 #[derive(Debug, Clone, Args)]
 pub struct BusConfig {
-    /// Where the bus is: a Redis of its own, redis://, redis-sentinel:// or redis+unix://. Without it, events stay in the outbox, which keeps the newest alone.
+    /// Where the bus is: a Redis of its own, redis://, redis-sentinel:// or redis+unix://; over TLS rediss:// or rediss-sentinel://. A password in it is taken from the environment alone. Without it, events stay in the outbox, which keeps the newest alone.
     #[arg(long, env = "BUS_URL", hide_env_values = true)]
-    pub bus_url: Option<String>,
+    pub bus_url: Option<RedisUrl>,
+    /// A file that holds the bus's password. Without it, the bus has the password of the store.
+    #[arg(long, env = "BUS_PASSWORD_FILE")]
+    pub bus_password_file: Option<PathBuf>,
+    /// A PEM file with the certificates of the authorities that the bus's certificate may be signed by, for rediss://. Without it, those of the store.
+    #[arg(long, env = "BUS_CA_FILE")]
+    pub bus_ca_file: Option<PathBuf>,
+    /// A PEM file with the certificate that is shown to the bus, if it asks for one. Without it, the one that the store is shown.
+    #[arg(long, env = "BUS_CERTIFICATE_FILE", requires = "bus_key_file")]
+    pub bus_certificate_file: Option<PathBuf>,
+    /// A PEM file with the private key of that certificate.
+    #[arg(long, env = "BUS_KEY_FILE", requires = "bus_certificate_file")]
+    pub bus_key_file: Option<PathBuf>,
     /// How much it keeps.
     #[command(flatten)]
     pub bounds: BusBounds,
@@ -53,9 +65,35 @@ impl BusConfig {
     #[must_use]
     pub fn at(url: impl Into<String>, bounds: BusBounds) -> Self {
         Self {
-            bus_url: Some(url.into()),
+            bus_url: Some(url.into().into()),
+            bus_password_file: None,
+            bus_ca_file: None,
+            bus_certificate_file: None,
+            bus_key_file: None,
             bounds,
         }
+    }
+
+    /// How the bus is reached, if there is one: as the service's own store, unless something else is said of it.
+    #[must_use]
+    pub fn store(&self, store: &StoreConfig) -> Option<StoreConfig> {
+        let url = self.bus_url.clone()?;
+        let shared = store.access.for_url(&url);
+        let (certificate, key) = match &self.bus_certificate_file {
+            Some(certificate) => (Some(certificate.clone()), self.bus_key_file.clone()),
+            None => (shared.redis_certificate_file, shared.redis_key_file),
+        };
+        let access = RedisAccess {
+            redis_password_file: self.bus_password_file.clone().or(shared.redis_password_file),
+            redis_ca_file: self.bus_ca_file.clone().or(shared.redis_ca_file),
+            redis_certificate_file: certificate,
+            redis_key_file: key,
+        };
+        Some(StoreConfig {
+            redis_url: url,
+            access,
+            ..store.clone()
+        })
     }
 }
 
@@ -113,5 +151,34 @@ impl Bus {
     /// [`BusError::Unreachable`].
     pub async fn ping(&self) -> Result<(), BusError> {
         Ok(self.0.ping().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bus_is_reached_as_the_store_unless_something_else_is_said_of_it() {
+        let mut store = StoreConfig::at("rediss://store");
+        store.access = RedisAccess {
+            redis_password_file: Some("password".into()),
+            redis_ca_file: Some("ca".into()),
+            redis_certificate_file: Some("certificate".into()),
+            redis_key_file: Some("key".into()),
+        };
+        let mut bus = BusConfig::at("rediss://bus", BusBounds::default());
+        let access = |bus: &BusConfig| bus.store(&store).expect("a bus").access;
+        assert_eq!(access(&bus).redis_ca_file, Some("ca".into()));
+        assert_eq!(access(&bus).redis_key_file, Some("key".into()));
+        bus.bus_password_file = Some("other password".into());
+        bus.bus_certificate_file = Some("other certificate".into());
+        bus.bus_key_file = Some("other key".into());
+        assert_eq!(access(&bus).redis_password_file, Some("other password".into()));
+        assert_eq!(access(&bus).redis_certificate_file, Some("other certificate".into()));
+        assert_eq!(access(&bus).redis_key_file, Some("other key".into()));
+        let plain = BusConfig::at("redis://bus", BusBounds::default());
+        assert_eq!(access(&plain).redis_password_file, Some("password".into()));
+        assert_eq!(access(&plain).redis_ca_file, None);
     }
 }

@@ -28,7 +28,8 @@ impl Store {
     /// at every later one. Asks again until `patience` is over, since Redis may start at the same time.
     ///
     /// # Errors
-    /// [`StoreError::Foreign`] if somebody else made the store; [`StoreError::Evicts`]; [`StoreError::Unavailable`].
+    /// [`StoreError::Foreign`] if somebody else made the store; [`StoreError::Evicts`]; [`StoreError::Untrusted`], at
+    /// once, because no certificate changes by waiting; [`StoreError::Unavailable`].
     pub async fn claim(&self, service: &str, partitions: &Partitions, patience: Duration) -> Result<(), StoreError> {
         const PAUSE: Duration = Duration::from_millis(100);
         let wanted = format!("{service} with {}{FORM}", partitions.count());
@@ -39,7 +40,12 @@ impl Store {
                 Ok(Some(found)) => return Err(StoreError::Foreign { found, wanted }),
                 Ok(None) => {}
                 Err(cause) if started.elapsed() >= patience => return Err(StoreError::Unavailable(cause.to_string())),
-                Err(cause) => tracing::warn!(%cause, "waiting for Redis"),
+                Err(cause) => {
+                    if let Some(distrust) = self.distrust().await {
+                        return Err(StoreError::Untrusted(distrust));
+                    }
+                    tracing::warn!(%cause, "waiting for Redis");
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -9,15 +9,20 @@
 use std::{io, path::Path, time::Duration};
 
 use bytes::BytesMut;
+use credentials::tls::{explain, is_about_trust};
+use fred::types::config::Server;
 use redis_protocol::{
     error::RedisProtocolError,
     resp2::{decode::decode_bytes_mut, types::BytesFrame},
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UnixStream},
 };
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+
+use super::stream::Stream;
 
 /// What Redis answers to one command.
 pub type Reply = BytesFrame;
@@ -50,8 +55,16 @@ pub enum ConnectionError {
     #[error("Redis closed the connection")]
     Closed,
     /// The socket failed.
-    #[error("the connection to Redis broke: {0}")]
+    #[error("the connection to Redis broke: {}", explain(.0))]
     Broken(#[from] io::Error),
+    /// There is no encrypted connection.
+    #[error("no TLS with Redis at {server}: {}", explain(.cause))]
+    Tls {
+        /// Who was asked.
+        server: String,
+        /// What went wrong.
+        cause: io::Error,
+    },
     /// What came is no answer.
     #[error("Redis does not speak its protocol: {0}")]
     Garbled(#[from] RedisProtocolError),
@@ -60,13 +73,16 @@ pub enum ConnectionError {
     Unasked,
 }
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+impl ConnectionError {
+    /// Whether one side does not accept the other's certificate.
+    pub(super) fn is_about_trust(&self) -> bool {
+        matches!(self, Self::Broken(cause) | Self::Tls { cause, .. } if is_about_trust(cause))
+    }
+}
 
 /// A connection that never reconnects and never repeats anything.
 pub struct Connection {
-    stream: Box<dyn Stream>,
+    stream: Stream,
     timeout: Duration,
     outgoing: Vec<u8>,
     /// How many commands are in `outgoing`.
@@ -80,23 +96,39 @@ pub struct Connection {
 
 impl Connection {
     /// Over TCP.
-    pub(crate) async fn over_tcp(host: &str, port: u16, timeout: Duration) -> Result<Self, ConnectionError> {
-        let stream = within(timeout, TcpStream::connect((host, port))).await?;
-        // A batch is one write; to wait for more to send would only be late.
-        stream.set_nodelay(true)?;
-        find_out_when_gone(&stream, timeout)?;
-        Ok(Self::on(stream, timeout))
+    pub(crate) async fn over_tcp(server: &Server, timeout: Duration) -> Result<Self, ConnectionError> {
+        let stream = within(timeout, tcp(server, timeout)).await?;
+        Ok(Self::on(Stream::Tcp(stream), timeout))
+    }
+
+    /// Over TLS. The server's certificate has to be for the name or address that it is reached by.
+    pub(crate) async fn over_tls(
+        server: &Server,
+        connector: &TlsConnector,
+        timeout: Duration,
+    ) -> Result<Self, ConnectionError> {
+        let failed = |cause| ConnectionError::Tls {
+            server: format!("{}:{}", server.host, server.port),
+            cause,
+        };
+        let name = ServerName::try_from(server.host.to_string()).map_err(|cause| failed(io::Error::other(cause)))?;
+        let connect = async {
+            let stream = tcp(server, timeout).await?;
+            Ok(connector.connect(name, stream).await.map_err(failed))
+        };
+        let stream = within(timeout, connect).await??;
+        Ok(Self::on(Stream::Tls(Box::new(stream)), timeout))
     }
 
     /// Over a socket in the file system.
     pub(crate) async fn over_unix(path: &Path, timeout: Duration) -> Result<Self, ConnectionError> {
         let stream = within(timeout, UnixStream::connect(path)).await?;
-        Ok(Self::on(stream, timeout))
+        Ok(Self::on(Stream::Unix(stream), timeout))
     }
 
-    fn on(stream: impl Stream + 'static, timeout: Duration) -> Self {
+    fn on(stream: Stream, timeout: Duration) -> Self {
         Self {
-            stream: Box::new(stream),
+            stream,
             timeout,
             outgoing: Vec::new(),
             asked: 0,
@@ -164,6 +196,8 @@ impl Connection {
 
     async fn exchange_unbounded(&mut self) -> Result<Vec<Reply>, ConnectionError> {
         self.stream.write_all(&self.outgoing).await?;
+        // What TLS has encrypted may wait for room in the socket. The other streams have nothing to flush.
+        self.stream.flush().await?;
         self.outgoing.clear();
         let asked = std::mem::take(&mut self.asked);
         let mut replies = Vec::with_capacity(asked);
@@ -190,6 +224,14 @@ impl Connection {
             _ => Ok(()),
         }
     }
+}
+
+async fn tcp(server: &Server, timeout: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((&*server.host, server.port)).await?;
+    // A batch is one write; to wait for more to send would only be late.
+    stream.set_nodelay(true)?;
+    find_out_when_gone(&stream, timeout)?;
+    Ok(stream)
 }
 
 /// Lets the system find out that the other side is gone without a word: while nothing is asked, by asking for it now
@@ -245,7 +287,7 @@ mod tests {
     #[tokio::test]
     async fn asking_is_said_before_each_command_and_once_for_a_transaction() {
         let (client, mut server) = connected().await;
-        let mut connection = Connection::on(client, Duration::from_secs(5));
+        let mut connection = Connection::on(Stream::Tcp(client), Duration::from_secs(5));
         connection.say_asking();
         connection.queue("WATCH", [&b"a"[..]]);
         connection.queue("MULTI", []);

@@ -3,12 +3,15 @@ use fred::{bytes_utils::Str, error::Error as RedisError};
 /// The store cannot be used as it is set up. Waiting does not help.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The URL or the password file is wrong.
+    /// The URL or a file is wrong.
     #[error("the Redis settings cannot be used: {0}")]
     Settings(String),
     /// The store does not answer.
     #[error("Redis does not answer: {0}")]
     Unavailable(String),
+    /// Its certificate or ours is not accepted.
+    #[error("Redis and this service do not trust each other: {0}")]
+    Untrusted(String),
     /// The store was made by another service, with another number of partitions, or by a build whose records have another form.
     #[error(
         "this Redis holds the data of {found}, and this service is {wanted}; give each service a store of its own, keep PARTITIONS as it was at the first start, and do not mix builds whose records have another form"

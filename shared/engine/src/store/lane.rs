@@ -7,7 +7,7 @@ use std::{
 
 use deadpool::managed::{self, Metrics, RecycleResult};
 use domain::Timestamp;
-use fred::types::config::{Config, Server, ServerConfig};
+use fred::types::config::{Config, Server, ServerConfig, TlsConnector};
 
 use super::connection::{Connection, ConnectionError, Reply, error};
 
@@ -83,7 +83,7 @@ impl LaneServer {
 
     pub(super) async fn connect(&self) -> Result<Connection, ConnectError> {
         if let Some(Redirect { server, is_asking }) = self.take_redirect() {
-            let mut connection = self.greet(self.over_tcp(&server).await?).await?;
+            let mut connection = self.greet(self.reach(&server).await?).await?;
             if is_asking {
                 connection.say_asking();
             }
@@ -91,24 +91,28 @@ impl LaneServer {
         }
         match &self.config.server {
             ServerConfig::Unix { path } => self.greet(Connection::over_unix(path, self.timeout).await?).await,
-            ServerConfig::Centralized { server } => self.greet(self.over_tcp(server).await?).await,
+            ServerConfig::Centralized { server } => self.greet(self.reach(server).await?).await,
             ServerConfig::Clustered { hosts, .. } => {
                 let server = first(hosts, |host| self.owner_in_cluster(host)).await?;
-                self.greet(self.over_tcp(&server).await?).await
+                self.greet(self.reach(&server).await?).await
             }
             ServerConfig::Sentinel {
                 hosts, service_name, ..
             } => {
                 let server = first(hosts, |host| self.master_by_sentinel(host, service_name)).await?;
-                let mut connection = self.greet(self.over_tcp(&server).await?).await?;
+                let mut connection = self.greet(self.reach(&server).await?).await?;
                 ensure_master(&mut connection).await?;
                 Ok(connection)
             }
         }
     }
 
-    async fn over_tcp(&self, server: &Server) -> Result<Connection, ConnectionError> {
-        Connection::over_tcp(&server.host, server.port, self.timeout).await
+    /// Over TCP, or over TLS if the URL says so.
+    async fn reach(&self, server: &Server) -> Result<Connection, ConnectionError> {
+        match self.config.tls.as_ref().map(|tls| &tls.connector) {
+            Some(TlsConnector::Rustls(connector)) => Connection::over_tls(server, connector, self.timeout).await,
+            None => Connection::over_tcp(server, self.timeout).await,
+        }
     }
 
     /// Says who we are, and sees that transactions are allowed: were MULTI refused later, what follows it would be
@@ -130,7 +134,7 @@ impl LaneServer {
 
     /// Source: <https://redis.io/docs/latest/commands/cluster-slots/>
     async fn owner_in_cluster(&self, host: &Server) -> Result<Server, ConnectError> {
-        let mut connection = self.greet(self.over_tcp(host).await?).await?;
+        let mut connection = self.greet(self.reach(host).await?).await?;
         connection.queue("CLUSTER", [&b"SLOTS"[..]]);
         let replies = connection.exchange().await?;
         let Some(Reply::Array(ranges)) = replies.first() else {
@@ -144,7 +148,7 @@ impl LaneServer {
 
     /// Source: <https://redis.io/docs/latest/develop/reference/sentinel-clients/>
     async fn master_by_sentinel(&self, host: &Server, service: &str) -> Result<Server, ConnectError> {
-        let mut connection = self.over_tcp(host).await?;
+        let mut connection = self.reach(host).await?;
         connection.queue("SENTINEL", [&b"get-master-addr-by-name"[..], service.as_bytes()]);
         let replies = connection.exchange().await?;
         let Some(Reply::Array(address)) = replies.first() else {

@@ -7,27 +7,26 @@
 //! - the shared [`Reader`](reader::Reader) is fred's, reconnects as it likes, and carries nothing but reads.
 
 mod claim;
+mod config;
 pub mod connection;
 mod error;
 mod info;
 mod lane;
 pub(crate) mod reader;
 pub mod scan;
+mod stream;
 mod url;
 mod watch;
 
 use std::{
-    fs,
     ops::RangeInclusive,
-    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use bytes::Bytes;
-use clap::{Args, builder::TypedValueParser};
 use deadpool::managed;
-use domain::{Millis, Timestamp};
+use domain::Timestamp;
 use fred::{
     clients::Client,
     interfaces::{ClientLike, KeysInterface, SortedSetsInterface},
@@ -39,11 +38,12 @@ use fred::{
 };
 
 pub use self::claim::claimed_partitions;
+pub use self::config::{RedisAccess, StoreConfig};
 pub use self::error::{ReadError, StoreError, StoreFull};
 pub use self::info::info_field;
 pub use self::lane::time;
 pub(crate) use self::lane::{ConnectError, LanePool, LaneServer, Redirect};
-pub use self::url::redacted;
+pub use self::url::{RedisUrl, redacted};
 use self::{
     connection::Connection,
     reader::{Dialing, Reader},
@@ -54,46 +54,6 @@ use crate::{
     keys::{IndexKey, Key},
     record::parse,
 };
-
-/// How long a Redis command may take unless it is told otherwise, in milliseconds.
-const TIMEOUT: Millis = Millis::new(1_000);
-/// From how many percent of its memory on a store is nearly full, likewise.
-const WATERMARK_PERCENT: u8 = 90;
-
-/// Where Redis is, and how long it may take.
-#[derive(Debug, Clone, Args)]
-pub struct StoreConfig {
-    /// Where the service's Redis is: redis://, redis-sentinel://, redis-cluster:// or redis+unix://.
-    #[arg(
-        long,
-        env = "REDIS_URL",
-        hide_env_values = true,
-        default_value = "redis://127.0.0.1:6379"
-    )]
-    pub redis_url: String,
-    /// A file that holds the Redis password (a trailing line end is ignored).
-    #[arg(long, env = "REDIS_PASSWORD_FILE")]
-    pub redis_password_file: Option<PathBuf>,
-    /// How long one Redis command, or opening a connection, may take, in milliseconds.
-    #[arg(long = "redis-timeout-ms", value_name = "MILLIS", env = "REDIS_TIMEOUT_MS", default_value_t = TIMEOUT, value_parser = clap::value_parser!(u64).range(1..=60_000).map(Millis::new))]
-    pub redis_timeout: Millis,
-    /// From how many percent of Redis's maxmemory on nothing new is begun, so that what is under way can end.
-    #[arg(long, env = "STORE_WATERMARK_PERCENT", default_value_t = WATERMARK_PERCENT, value_parser = clap::value_parser!(u8).range(1..=99))]
-    pub store_watermark_percent: u8,
-}
-
-impl StoreConfig {
-    /// A store at `redis_url` with the default bounds.
-    #[must_use]
-    pub fn at(redis_url: impl Into<String>) -> Self {
-        Self {
-            redis_url: redis_url.into(),
-            redis_password_file: None,
-            redis_timeout: TIMEOUT,
-            store_watermark_percent: WATERMARK_PERCENT,
-        }
-    }
-}
 
 /// Where a range of scores is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,12 +78,7 @@ impl Store {
     /// Prepares the connections; opens none that the caller would have to wait for.
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let timeout = config.redis_timeout.duration();
-        let mut redis = url::redis_config(&config.redis_url)?;
-        if let Some(path) = &config.redis_password_file {
-            let password = fs::read_to_string(path)
-                .map_err(|cause| StoreError::Settings(format!("{}: {cause}", path.display())))?;
-            redis.password = Some(password.trim_end_matches(['\r', '\n']).to_owned());
-        }
+        let redis = config.redis()?;
         let performance = PerformanceConfig {
             default_command_timeout: timeout,
             ..PerformanceConfig::default()
@@ -166,12 +121,23 @@ impl Store {
     /// # Errors
     /// [`ReadError::Unavailable`] within the command timeout.
     pub async fn connect(&self, key: &str) -> Result<Connection, ReadError> {
-        let slot = redis_keyslot(key.as_bytes());
-        let server = LaneServer::new(self.redis.clone(), slot, self.timeout);
-        server
-            .connect()
+        self.connect_to(key)
             .await
             .map_err(|cause| ReadError::Unavailable(cause.to_string()))
+    }
+
+    /// Why Redis and we do not trust each other, if that is so. fred tells little of TLS.
+    async fn distrust(&self) -> Option<String> {
+        self.redis.tls.as_ref()?;
+        match self.connect_to("").await {
+            Err(ConnectError::Connection(cause)) if cause.is_about_trust() => Some(cause.to_string()),
+            _ => None,
+        }
+    }
+
+    async fn connect_to(&self, key: &str) -> Result<Connection, ConnectError> {
+        let slot = redis_keyslot(key.as_bytes());
+        LaneServer::new(self.redis.clone(), slot, self.timeout).connect().await
     }
 
     /// The connections of the lane whose keys lie in this cluster slot.
