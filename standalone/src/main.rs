@@ -6,7 +6,7 @@ mod redis;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use amqp::AmqpConfig;
-use bus::{Bus, BusBounds, BusError, Catalogue, Topic};
+use bus::{Bus, BusBounds, Catalogue, Topic};
 use clap::{CommandFactory, Parser};
 use engine::{EngineConfig, Lanes, store::StoreConfig};
 use order::{Orders, config::SagaConfig, participants::Participants};
@@ -208,12 +208,12 @@ impl<'a> House<'a> {
         urls: &'a RedisUrls,
         trouble: &'a Trouble,
         stop: &'a CancellationToken,
-    ) -> Result<Self, BusError> {
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             bus: Bus::open(&StoreConfig::at(urls.bus()))?,
             bus_bounds: options.bus,
             relays: Relays::default(),
-            bridges: Bridges::new(options.amqp.clone(), options.server.listen),
+            bridges: Bridges::new(options.amqp.broker()?, options.server.listen),
             engine: &options.engine,
             urls,
             trouble,

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use amqp::AmqpConfig;
+use amqp::{AmqpConfig, AmqpUrl};
 use bus::{Bus, BusConfig, Topic};
 use domain::ServiceName;
 
@@ -26,19 +26,19 @@ pub fn check_bridge(amqp: &AmqpConfig, bus: &BusConfig) -> Result<(), BridgeWith
 
 /// The bridges of a process.
 pub struct Bridges {
-    config: AmqpConfig,
+    broker: Option<AmqpUrl>,
     /// The process's name: the same after a restart, so that it goes on at once with what it had begun.
     name: String,
     tasks: Beside,
 }
 
 impl Bridges {
-    /// None yet, for the process that is served at `listen`.
+    /// None yet, to this broker, for the process that is served at `listen`.
     #[must_use]
-    pub fn new(config: AmqpConfig, listen: SocketAddr) -> Self {
+    pub fn new(broker: Option<AmqpUrl>, listen: SocketAddr) -> Self {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         Self {
-            config,
+            broker,
             name: format!("{}-{}-{}", host.trim(), listen.ip(), listen.port()),
             tasks: Beside::new("a bridge to RabbitMQ"),
         }
@@ -46,7 +46,7 @@ impl Bridges {
 
     /// Begins to publish what a service announces, if there are a bus and a broker.
     pub fn start(&mut self, service: ServiceName, bus: Option<&Bus>) {
-        let (Some(bus), Some(url)) = (bus, &self.config.amqp_url) else {
+        let (Some(bus), Some(url)) = (bus, &self.broker) else {
             return;
         };
         let topic = Topic::of(service);

@@ -49,6 +49,7 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
     let stop = shutdown::on_signal()?;
     #[cfg(feature = "clock-faults")]
     process.rehearse_clock_faults();
+    let broker = process.amqp.broker()?;
     let engine = bounded(&process.engine, &process.bus);
     let started = Resources::start(S::NAME, &process.store, &engine, &stop).await;
     let Some((mut resources, lanes)) = unless_stopped(started)? else {
@@ -59,7 +60,7 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
     resources.bus = open_bus(&process.bus, &process.store)?;
     let feed = FeedApi::new(resources.bus.as_ref());
     relays.start(&resources, process.bus.bounds);
-    let mut bridges = Bridges::new(process.amqp, process.server.listen);
+    let mut bridges = Bridges::new(broker, process.server.listen);
     bridges.start(S::NAME, resources.bus.as_ref());
     let service = S::start(resources, &own)?;
     let background = tokio::spawn(service.background(stop.clone()));
