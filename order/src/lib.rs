@@ -27,13 +27,19 @@ mod saga;
 mod sales;
 mod service;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use ::saga::client::Replicas;
+use anyhow::ensure;
 use clap::Args;
+use credentials::{
+    CredentialError, Unrepeated,
+    tls::{ClientFiles, trusting_nobody},
+};
 use domain::ServiceName;
 use engine::EventKind;
 use process::{Resources, ServerConfig, Service};
+use tokio_rustls::rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -51,12 +57,33 @@ use self::{
 pub struct Settings {
     #[command(flatten)]
     saga: SagaConfig,
-    /// Stock's internal base URLs, separated by commas. A name stands for all addresses that it has, and is followed.
-    #[arg(long, env = "STOCK_URLS", default_value = "http://127.0.0.1:9001")]
+    /// Stock's internal base URLs, http:// or https://, separated by commas. A name stands for all addresses that it has, and is followed.
+    #[arg(long, env = "STOCK_URLS", default_value = "http://127.0.0.1:9001", value_parser = Unrepeated::<Replicas>::new())]
     stock_urls: Replicas,
     /// Payment's internal base URLs, separated by commas, likewise.
-    #[arg(long, env = "PAYMENT_URLS", default_value = "http://127.0.0.1:9002")]
+    #[arg(long, env = "PAYMENT_URLS", default_value = "http://127.0.0.1:9002", value_parser = Unrepeated::<Replicas>::new())]
     payment_urls: Replicas,
+    /// A PEM file with the certificates of the authorities that stock's and payment's may be signed by, for https://. Without it, those of this machine.
+    #[arg(long, env = "PARTICIPANTS_CA_FILE")]
+    participants_ca_file: Option<PathBuf>,
+}
+
+impl Settings {
+    fn are_participants_encrypted(&self) -> bool {
+        self.stock_urls.are_encrypted() || self.payment_urls.are_encrypted()
+    }
+
+    /// Whom order trusts to be a participant.
+    fn trust(&self) -> Result<Arc<ClientConfig>, CredentialError> {
+        if !self.are_participants_encrypted() {
+            return Ok(Arc::new(trusting_nobody()));
+        }
+        let files = ClientFiles {
+            ca: self.participants_ca_file.clone(),
+            own: None,
+        };
+        files.open()
+    }
 }
 
 impl Service for Orders {
@@ -70,14 +97,20 @@ impl Service for Orders {
 
     fn check(settings: &Settings, server: &ServerConfig) -> anyhow::Result<()> {
         settings.saga.check()?;
+        ensure!(
+            settings.participants_ca_file.is_none() || settings.are_participants_encrypted(),
+            "PARTICIPANTS_CA_FILE is set, and neither STOCK_URLS nor PAYMENT_URLS is https://"
+        );
+        settings.trust()?;
         Ok(settings.saga.check_room(server.max_calls)?)
     }
 
     fn start(resources: Resources, settings: &Settings) -> anyhow::Result<Self> {
         let (timeout, terms) = (settings.saga.call_timeout.duration(), settings.saga.terms);
+        let tls = settings.trust()?;
         let participants = Participants {
-            stock: Arc::new(HttpStock::new(&settings.stock_urls, timeout, terms)?),
-            payment: Arc::new(HttpPayment::new(&settings.payment_urls, timeout, terms)?),
+            stock: Arc::new(HttpStock::new(&settings.stock_urls, timeout, terms, tls.clone())?),
+            payment: Arc::new(HttpPayment::new(&settings.payment_urls, timeout, terms, tls)?),
         };
         Ok(Self::new(resources, settings.saga.clone(), participants))
     }

@@ -19,7 +19,7 @@ use domain::ServiceName;
 use engine::EventKind;
 use ledger::Terms;
 use poem::Route;
-use process::{InternalConfig, ListenAt, Resources, ServerConfig, Service};
+use process::{InternalConfig, Resources, ServerConfig, Service};
 
 pub use self::{api::PaymentApi, service::Payment};
 
@@ -42,6 +42,7 @@ impl Service for Payment {
     type Api = PaymentApi;
 
     fn check(settings: &Settings, _server: &ServerConfig) -> anyhow::Result<()> {
+        settings.internal.check()?;
         Ok(settings.terms.check()?)
     }
 
@@ -57,7 +58,7 @@ impl Service for Payment {
         events::kinds()
     }
 
-    fn internal(&self, settings: &Settings) -> Option<(ListenAt, Route)> {
-        Some((settings.internal.internal_listen.clone(), internal::routes(self)))
+    fn internal(&self, settings: &Settings) -> Option<(InternalConfig, Route)> {
+        Some((settings.internal.clone(), internal::routes(self)))
     }
 }

@@ -7,7 +7,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use amqp::AmqpConfig;
 use bus::{Bus, BusBounds, Catalogue, Topic};
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser};
+use credentials::{refuse_passwords, tls::ServerTls};
 use engine::{EngineConfig, Lanes, store::StoreConfig};
 use order::{Orders, config::SagaConfig, participants::Participants};
 use payment::Payment;
@@ -65,15 +66,18 @@ fn readable_path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
     let mut command = Options::command();
+    let matches = command.get_matches_mut();
+    refuse_passwords(&mut command, &matches);
+    let options = Options::from_arg_matches(&matches)?;
     require(&mut command, options.saga.check());
     require(&mut command, options.saga.check_room(options.server.max_calls));
     require(&mut command, check_times(&StoreConfig::at(""), &options.engine));
     let telemetry = Telemetry::start(&options.telemetry)?;
     let stop = shutdown::on_signal()?;
     // Bound first: an address that cannot be had is found out before anything is started.
-    let socket = Bound::bind(options.server.listen, options.server.allow_remote)?;
+    let tls = options.server.tls().map(ServerTls::open).transpose()?;
+    let socket = Bound::bind(options.server.listen, options.server.allow_remote)?.over_tls(tls);
     redis::ensure_installed(&options.redis_server)?;
     let _lock = redis::lock(&options.data)?;
     let data = options.data.canonicalize()?;
@@ -245,7 +249,7 @@ impl<'a> House<'a> {
 
 /// Tells whoever started it where to look.
 fn announce(socket: &Bound, options: &Options) {
-    let origin = format!("http://{}", socket.address());
+    let origin = format!("{}://{}", socket.scheme(), socket.address());
     println!("Holdfast is ready.");
     println!("  start here   {origin}/");
     println!("  try calls    {origin}/docs");

@@ -265,7 +265,9 @@ async fn every_service_serves_its_documents_and_health() {
 async fn a_correlation_id_comes_back_and_is_made_where_there_is_none() {
     let deployment = deployment().await;
     let url = format!("{}/stock/find/nobody", deployment.stock[0].origin());
-    let sent = reqwest::Client::new()
+    let sent = harness::tls::http()
+        .build()
+        .expect("an HTTP client")
         .get(&url)
         .header("X-Correlation-ID", "from-a-test")
         .send()

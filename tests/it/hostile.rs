@@ -95,7 +95,7 @@ async fn whatever_is_sent_is_refused_or_answered_and_the_next_one_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn internal_calls_that_are_no_calls_are_refused() {
     let deployment = Deployment::start(Setup::default()).await;
-    let http = reqwest::Client::new();
+    let http = harness::tls::http().build().expect("an HTTP client");
     let reserve = format!("http://{}/internal/reserve", deployment.stock[0].internal);
     let post = async |body: Vec<u8>| http.post(&reserve).body(body).send().await.expect("an answer").status();
     let deep = "[".repeat(100_000).into_bytes();

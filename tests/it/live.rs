@@ -21,7 +21,7 @@ struct Stream {
 impl Stream {
     async fn open(deployment: &Deployment, order: &str, last: Option<u64>) -> Self {
         let url = format!("{}/v1/orders/{order}/events", deployment.order[0].origin());
-        let mut request = reqwest::Client::new().get(url);
+        let mut request = harness::tls::http().build().expect("an HTTP client").get(url);
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last.to_string());
         }
@@ -158,7 +158,13 @@ async fn streams_that_cannot_be_had_are_refused_with_the_reason() {
     drop(first);
     eventually("the place is free again", async || {
         let url = format!("{}{path}", deployment.order[0].origin());
-        let answer = reqwest::get(url).await.expect("an answer");
+        let answer = harness::tls::http()
+            .build()
+            .expect("an HTTP client")
+            .get(url)
+            .send()
+            .await
+            .expect("an answer");
         (answer.status() == 200).then_some(())
     })
     .await;

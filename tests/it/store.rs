@@ -87,7 +87,7 @@ async fn a_service_whose_connections_fall_silent_reads_recovers_and_is_ready_aga
     assert_eq!(client.checkout_decided(&order).await.status, 200);
     eventually("order is ready", async || {
         let path = format!("{}/health/ready", deployment.order[0].origin());
-        let answer = reqwest::get(path).await.ok()?;
+        let answer = harness::tls::http().build().ok()?.get(path).send().await.ok()?;
         answer.status().is_success().then_some(())
     })
     .await;

@@ -1,6 +1,6 @@
 //! Participants in other processes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ledger::Terms;
 use saga::{
@@ -8,6 +8,7 @@ use saga::{
     SettleCharge, SettlePieces, Settled,
     client::{Answering, Calls, ClientError, Participant, Replicas},
 };
+use tokio_rustls::rustls::ClientConfig;
 
 use super::{Payment, Stock};
 
@@ -20,9 +21,14 @@ pub struct HttpStock {
 }
 
 impl HttpStock {
-    /// Starts the senders and follows the replicas. A call that takes longer than `timeout` counts as unanswered.
-    pub fn new(replicas: &Replicas, timeout: Duration, terms: Terms) -> Result<Self, ClientError> {
-        let stock = Participant::new("stock", replicas, timeout, terms)?;
+    /// Starts the senders and follows the replicas, which are trusted as `tls` says. A call that takes longer than `timeout` counts as unanswered.
+    pub fn new(
+        replicas: &Replicas,
+        timeout: Duration,
+        terms: Terms,
+        tls: Arc<ClientConfig>,
+    ) -> Result<Self, ClientError> {
+        let stock = Participant::new("stock", replicas, timeout, terms, tls)?;
         Ok(Self {
             reserve: stock.calls(),
             release: stock.calls(),
@@ -58,9 +64,14 @@ pub struct HttpPayment {
 }
 
 impl HttpPayment {
-    /// Starts the senders and follows the replicas. A call that takes longer than `timeout` counts as unanswered.
-    pub fn new(replicas: &Replicas, timeout: Duration, terms: Terms) -> Result<Self, ClientError> {
-        let payment = Participant::new("payment", replicas, timeout, terms)?;
+    /// Starts the senders and follows the replicas, which are trusted as `tls` says. A call that takes longer than `timeout` counts as unanswered.
+    pub fn new(
+        replicas: &Replicas,
+        timeout: Duration,
+        terms: Terms,
+        tls: Arc<ClientConfig>,
+    ) -> Result<Self, ClientError> {
+        let payment = Participant::new("payment", replicas, timeout, terms, tls)?;
         Ok(Self {
             charge: payment.calls(),
             refund: payment.calls(),

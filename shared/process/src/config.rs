@@ -1,10 +1,11 @@
 //! Settings that every service has. Each is an option of the command line and an environment variable.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use amqp::AmqpConfig;
 use bus::BusConfig;
 use clap::{Args, Command, error::ErrorKind};
+use credentials::{CredentialError, tls::ServerFiles};
 use domain::Millis;
 use engine::{EngineConfig, store::StoreConfig};
 use web::AllowedOrigins;
@@ -26,6 +27,25 @@ pub struct ServerConfig {
     /// Web pages of which origins may call, besides our own: <https://shop.example>, separated by commas.
     #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", hide_default_value = true)]
     pub allowed_origins: AllowedOrigins,
+    /// A PEM file with the certificate for the public calls, and behind it those between it and its authority. They are served over TLS then. A file that is replaced is read again within seconds.
+    #[arg(long, env = "TLS_CERTIFICATE_FILE", requires = "tls_key_file")]
+    pub tls_certificate_file: Option<PathBuf>,
+    /// A PEM file with the private key of that certificate.
+    #[arg(long, env = "TLS_KEY_FILE", requires = "tls_certificate_file")]
+    pub tls_key_file: Option<PathBuf>,
+}
+
+impl ServerConfig {
+    /// The certificate and key for the public calls, if they are served over TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<ServerFiles> {
+        files(self.tls_certificate_file.as_ref(), self.tls_key_file.as_ref())
+    }
+}
+
+fn files(certificate: Option<&PathBuf>, key: Option<&PathBuf>) -> Option<ServerFiles> {
+    let (certificate, key) = certificate.cloned().zip(key.cloned())?;
+    Some(ServerFiles { certificate, key })
 }
 
 /// The settings of a service that runs as a process of its own.
@@ -117,6 +137,31 @@ pub struct InternalConfig {
     /// it.
     #[arg(long, env = "INTERNAL_LISTEN", default_value = "127.0.0.1:9000")]
     pub internal_listen: ListenAt,
+    /// A PEM file with the certificate for the other services' calls, as `TLS_CERTIFICATE_FILE` is for the public ones. Order then has to be told an https:// address.
+    #[arg(long, env = "INTERNAL_TLS_CERTIFICATE_FILE", requires = "internal_tls_key_file")]
+    pub internal_tls_certificate_file: Option<PathBuf>,
+    /// A PEM file with the private key of that certificate.
+    #[arg(long, env = "INTERNAL_TLS_KEY_FILE", requires = "internal_tls_certificate_file")]
+    pub internal_tls_key_file: Option<PathBuf>,
+}
+
+impl InternalConfig {
+    /// Whether its files can be used.
+    ///
+    /// # Errors
+    /// They cannot.
+    pub fn check(&self) -> Result<(), CredentialError> {
+        self.tls().map_or(Ok(()), |files| files.check())
+    }
+
+    /// The certificate and key for the other services' calls, if they are served over TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<ServerFiles> {
+        files(
+            self.internal_tls_certificate_file.as_ref(),
+            self.internal_tls_key_file.as_ref(),
+        )
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub use self::{
     listener::{BadListenAt, BindError, Bound, ListenAt},
     readiness::Vitals,
     relaying::{Relays, bounded, open_bus},
-    resources::{Resources, StartError, check_health, finish, serve, unless_stopped},
+    resources::{HealthError, Resources, StartError, check_health, finish, serve, unless_stopped},
     routes::public_routes,
     run::{command, run},
     service::Service,

@@ -23,15 +23,11 @@ pub fn bounded(engine: &EngineConfig, bus: &BusConfig) -> EngineConfig {
 /// # Errors
 /// The settings name none that can be used.
 pub fn open_bus(config: &BusConfig, store: &StoreConfig) -> Result<Option<Bus>, BusError> {
-    let Some(url) = &config.bus_url else {
+    let Some(bus) = config.store(store) else {
         tracing::info!("no BUS_URL: events stay in the outbox, which keeps about {ENTRIES_WITHOUT_BUS} entries");
         return Ok(None);
     };
-    let bus = Bus::open(&StoreConfig {
-        redis_url: url.clone(),
-        ..store.clone()
-    })?;
-    Ok(Some(bus))
+    Ok(Some(Bus::open(&bus)?))
 }
 
 /// The relays of a process.

@@ -6,6 +6,10 @@ use std::{
 };
 
 use bus::Bus;
+use credentials::{
+    CredentialError,
+    tls::{ServerFiles, ServerTls, trusting_nobody, trusting_only},
+};
 use domain::ServiceName;
 use engine::{
     Engine, EngineConfig, Lanes,
@@ -111,12 +115,14 @@ pub fn unless_stopped<T>(started: Result<T, StartError>) -> Result<Option<T>, St
     }
 }
 
-/// Binds a socket and serves routes on it until `stop`, then finishes what is being served.
+/// Binds a socket and serves routes on it until `stop`, over TLS if there is a certificate; then finishes what is being
+/// served.
 ///
 /// # Errors
 /// An address that cannot be bound.
 pub async fn serve(
     at: impl Into<ListenAt>,
+    tls: Option<ServerTls>,
     allow_remote: bool,
     routes: Route,
     origins: AllowedOrigins,
@@ -126,8 +132,8 @@ pub async fn serve(
         bound = Bound::listen(at.into(), allow_remote) => bound,
         () = stop.cancelled() => return Ok(()),
     };
-    let socket = bound?;
-    tracing::info!(address = %socket.address(), "serving");
+    let socket = bound?.over_tls(tls);
+    tracing::info!(address = %socket.address(), scheme = socket.scheme(), "serving");
     socket.serve(routes, origins, stop).await;
     Ok(())
 }
@@ -140,20 +146,40 @@ pub async fn finish(lanes: impl IntoIterator<Item = Lanes>) {
     }
 }
 
-/// Asks the service that listens here whether it is ready, for a container's health check.
+/// The service does not say that it is ready.
+#[derive(Debug, thiserror::Error)]
+pub enum HealthError {
+    /// It is not, or it says nothing.
+    #[error(transparent)]
+    Asked(#[from] reqwest::Error),
+    /// The certificate that it should show cannot be read.
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
+}
+
+/// Asks the service that listens here, over TLS with the certificate in `tls` if it has one, whether it is ready: for a
+/// container's health check.
 ///
 /// # Errors
 /// If it is not, or does not say so within [`HEALTH_PATIENCE`].
-pub async fn check_health(listen: SocketAddr) -> Result<(), reqwest::Error> {
+pub async fn check_health(listen: SocketAddr, tls: Option<ServerFiles>) -> Result<(), HealthError> {
     let host = match listen.ip() {
         // What listens everywhere listens here.
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         address => address,
     };
+    let (scheme, trust) = match tls {
+        Some(files) => ("https", trusting_only(&files)?),
+        None => ("http", trusting_nobody()),
+    };
     // A proxy that the environment names is for the world outside.
-    let client = reqwest::Client::builder().no_proxy().timeout(HEALTH_PATIENCE).build()?;
-    let url = format!("http://{}/health/ready", SocketAddr::new(host, listen.port()));
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(HEALTH_PATIENCE)
+        .tls_backend_preconfigured(trust)
+        .build()?;
+    let url = format!("{scheme}://{}/health/ready", SocketAddr::new(host, listen.port()));
     client.get(url).send().await?.error_for_status()?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A service in a process of its own, from its options to its end.
 
 use clap::{Args, Command, FromArgMatches, Parser};
+use credentials::{refuse_passwords, tls::ServerTls};
 use tokio::runtime::Runtime;
 use web::AllowedOrigins;
 
@@ -23,10 +24,12 @@ struct Options<T: Args> {
 /// It cannot start, or its addresses cannot be bound.
 pub fn run<S: Service>() -> anyhow::Result<()> {
     let mut command = command::<S>();
-    let Options { process, own } = Options::from_arg_matches(&command.get_matches_mut())?;
+    let matches = command.get_matches_mut();
+    refuse_passwords(&mut command, &matches);
+    let Options { process, own } = Options::from_arg_matches(&matches)?;
     Runtime::new()?.block_on(async {
         if process.check_health {
-            return Ok(check_health(process.server.listen).await?);
+            return Ok(check_health(process.server.listen, process.server.tls()).await?);
         }
         require(&mut command, process.check());
         require(&mut command, check_bridge(&process.amqp, &process.bus));
@@ -49,7 +52,10 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
     let stop = shutdown::on_signal()?;
     #[cfg(feature = "clock-faults")]
     process.rehearse_clock_faults();
+    // First what a person has to repair: nothing is begun with a certificate or a password that cannot be used.
+    let tls = process.server.tls().map(ServerTls::open).transpose()?;
     let broker = process.amqp.broker()?;
+    let bus = open_bus(&process.bus, &process.store)?;
     let engine = bounded(&process.engine, &process.bus);
     let started = Resources::start(S::NAME, &process.store, &engine, &stop).await;
     let Some((mut resources, lanes)) = unless_stopped(started)? else {
@@ -57,7 +63,7 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
     };
     let vitals = resources.vitals();
     let mut relays = Relays::default();
-    resources.bus = open_bus(&process.bus, &process.store)?;
+    resources.bus = bus;
     let feed = FeedApi::new(resources.bus.as_ref());
     relays.start(&resources, process.bus.bounds);
     let mut bridges = Bridges::new(broker, process.server.listen);
@@ -69,6 +75,7 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
         allow_remote,
         max_calls,
         allowed_origins,
+        ..
     } = process.server;
     let public = public_routes(
         service.api(feed),
@@ -81,15 +88,15 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
     );
     let internal = service.internal(&own);
     let internal = async {
-        match internal {
-            Some((at, routes)) => serve(at, allow_remote, routes, AllowedOrigins::programs_only(), stop.clone()).await,
-            None => Ok(()),
-        }
+        let Some((config, routes)) = internal else {
+            return anyhow::Ok(());
+        };
+        let tls = config.tls().map(ServerTls::open).transpose()?;
+        let origins = AllowedOrigins::programs_only();
+        Ok(serve(config.internal_listen, tls, allow_remote, routes, origins, stop.clone()).await?)
     };
-    tokio::try_join!(
-        serve(listen, allow_remote, public, allowed_origins, stop.clone()),
-        internal,
-    )?;
+    let public = async { Ok(serve(listen, tls, allow_remote, public, allowed_origins, stop.clone()).await?) };
+    tokio::try_join!(public, internal)?;
     service.abandon();
     drop(service);
     background.await?;

@@ -8,7 +8,7 @@ use poem::Route;
 use poem_openapi::{OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 
-use crate::{FeedApi, ListenAt, Resources, ServerConfig};
+use crate::{FeedApi, InternalConfig, Resources, ServerConfig};
 
 /// One of Holdfast's services: in a process of its own ([`run`](crate::run)), or beside others in standalone.
 ///
@@ -62,7 +62,7 @@ pub trait Service: Sized + Send + Sync + 'static {
     }
 
     /// What it serves to other services, and where. Nothing, unless it says so.
-    fn internal(&self, _settings: &Self::Settings) -> Option<(ListenAt, Route)> {
+    fn internal(&self, _settings: &Self::Settings) -> Option<(InternalConfig, Route)> {
         None
     }
 

@@ -68,7 +68,7 @@ impl Client {
             payment,
             next: AtomicUsize::new(0),
         };
-        let http = reqwest::Client::builder().timeout(crate::PATIENCE).build();
+        let http = crate::tls::http().timeout(crate::PATIENCE).build();
         Self {
             http: http.expect("an HTTP client"),
             origins: Arc::new(origins),

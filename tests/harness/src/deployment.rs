@@ -140,8 +140,9 @@ impl Service {
     /// # Panics
     /// If no answer comes, or not of one line.
     pub async fn internal_call(&self, path: &str, request: Value) -> Value {
-        let call = reqwest::Client::new()
-            .post(format!("http://{}{path}", self.internal))
+        let http = crate::tls::http().build().expect("an HTTP client");
+        let call = http
+            .post(format!("{}{path}", self.internal_origin()))
             .json(&json!([{ "request": request }]));
         let response = call.send().await.expect("an answer");
         let line: Value = response.json().await.expect("one line of JSON");
@@ -165,7 +166,19 @@ impl Service {
     /// The public base URL.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("http://{}", self.public)
+        format!("{}://{}", self.scheme("TLS_CERTIFICATE_FILE"), self.public)
+    }
+
+    /// The base URL of the other services' calls.
+    #[must_use]
+    pub fn internal_origin(&self) -> String {
+        format!("{}://{}", self.scheme("INTERNAL_TLS_CERTIFICATE_FILE"), self.internal)
+    }
+
+    /// How it serves, which this setting decides.
+    fn scheme(&self, certificate: &str) -> &'static str {
+        let is_encrypted = self.settings.iter().any(|(name, _)| *name == certificate);
+        if is_encrypted { "https" } else { "http" }
     }
 
     /// Waits until the service is ready.
@@ -284,9 +297,6 @@ fn origins(services: &[Service]) -> Vec<String> {
 }
 
 fn internal_urls(services: &[Service]) -> String {
-    let urls: Vec<String> = services
-        .iter()
-        .map(|service| format!("http://{}", service.internal))
-        .collect();
+    let urls: Vec<String> = services.iter().map(Service::internal_origin).collect();
     urls.join(",")
 }

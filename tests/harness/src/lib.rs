@@ -20,6 +20,7 @@ mod redis;
 mod shop;
 mod standalone;
 pub mod stop;
+pub mod tls;
 mod validator;
 
 use std::{
@@ -46,6 +47,7 @@ pub use self::{
     redis::{RedisAddress, RedisServer},
     shop::{Shop, Tally},
     standalone::Standalone,
+    tls::{Authority, Issued},
     validator::Validator,
 };
 

@@ -8,7 +8,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::{Process, eventually, unused_address};
+use crate::{Authority, Issued, Process, eventually, unused_address};
 
 /// Where a redis-server listens.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub enum RedisAddress {
 /// A redis-server with an append-only file, whose data outlives its crashes.
 pub struct RedisServer {
     at: RedisAddress,
+    /// Where it listens with TLS, if it does.
+    tls: Option<SocketAddr>,
     data: PathBuf,
     fsync: String,
     process: Process,
@@ -55,6 +57,35 @@ impl RedisServer {
         .await
     }
 
+    /// Starts an empty one that listens with TLS as well, with some options more. Its URL is that of TLS; operators of the
+    /// tests come without.
+    ///
+    /// # Panics
+    /// As [`RedisServer::start`].
+    pub async fn start_tls(authority: &Authority, shown: &Issued, options: &[&str]) -> Self {
+        let address = unused_address();
+        let (port, ca) = (address.port().to_string(), authority.ca_setting());
+        let (certificate, key) = (shown.certificate.display().to_string(), shown.key.display().to_string());
+        let tls = [
+            ["--tls-port", &port],
+            ["--tls-ca-cert-file", &ca],
+            ["--tls-cert-file", &certificate],
+            ["--tls-key-file", &key],
+        ];
+        let mut server = Self::start_with(&[tls.as_flattened(), options].concat()).await;
+        server.tls = Some(address);
+        server
+    }
+
+    /// Where it listens with TLS.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[must_use]
+    pub fn tls_address(&self) -> SocketAddr {
+        self.tls.expect("a server with TLS")
+    }
+
     /// Starts one on a folder, which it makes, at a socket in there. `fsync` is always or everysec.
     ///
     /// # Panics
@@ -69,6 +100,7 @@ impl RedisServer {
         let server = Self {
             process: spawn(&at, &data, fsync, options),
             at,
+            tls: None,
             data,
             fsync: fsync.to_owned(),
             _own: own,
@@ -162,7 +194,8 @@ impl RedisServer {
     /// Its address as the services take it.
     #[must_use]
     pub fn url(&self) -> String {
-        self.at.url()
+        self.tls
+            .map_or_else(|| self.at.url(), |address| format!("rediss://{address}"))
     }
 
     /// Where it listens, however that is.

@@ -13,6 +13,7 @@ pub struct Standalone {
     pub data: TempDir,
     /// The running process.
     pub process: Process,
+    scheme: &'static str,
 }
 
 impl Standalone {
@@ -50,8 +51,22 @@ impl Standalone {
 
     /// Starts one by a command with settings of its own.
     pub async fn run(address: SocketAddr, data: TempDir, command: &mut Command) -> Self {
+        Self::run_as(address, data, command, "http").await
+    }
+
+    /// Starts one by a command whose settings name a certificate.
+    pub async fn run_over_tls(address: SocketAddr, data: TempDir, command: &mut Command) -> Self {
+        Self::run_as(address, data, command, "https").await
+    }
+
+    async fn run_as(address: SocketAddr, data: TempDir, command: &mut Command, scheme: &'static str) -> Self {
         let process = Process::spawn("standalone", command);
-        let mut standalone = Self { address, data, process };
+        let mut standalone = Self {
+            address,
+            data,
+            process,
+            scheme,
+        };
         standalone.ready().await;
         standalone
     }
@@ -65,7 +80,7 @@ impl Standalone {
     /// A client of it.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client::of_one_origin(&format!("http://{}", self.address))
+        Client::of_one_origin(&format!("{}://{}", self.scheme, self.address))
     }
 
     async fn ready(&mut self) {

@@ -5,6 +5,7 @@ mod listen_at;
 
 use std::net::SocketAddr;
 
+use credentials::tls::ServerTls;
 use poem::{EndpointExt, IntoEndpoint};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use crate::server;
 pub struct Bound {
     acceptor: Acceptor,
     address: SocketAddr,
+    tls: Option<ServerTls>,
 }
 
 /// The address cannot be bound.
@@ -59,7 +61,17 @@ impl Bound {
         let refused = |cause| BindError::Refused { address, cause };
         let acceptor = Acceptor::bind(address).map_err(refused)?;
         let address = acceptor.address().map_err(refused)?;
-        Ok(Self { acceptor, address })
+        Ok(Self {
+            acceptor,
+            address,
+            tls: None,
+        })
+    }
+
+    /// Serves over TLS, if a certificate is there to do so.
+    #[must_use]
+    pub fn over_tls(self, tls: Option<ServerTls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Listens at an address, or at that of a name, which is waited for and followed.
@@ -89,6 +101,12 @@ impl Bound {
         self.address
     }
 
+    /// The scheme of its URLs.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Serves until `stop`, then finishes what is being served. Pages of `origins` may call.
     pub async fn serve<E>(self, routes: E, origins: AllowedOrigins, stop: CancellationToken)
     where
@@ -97,6 +115,6 @@ impl Bound {
     {
         let scope = RequestScope::new(origins, stop.clone());
         let served = routes.into_endpoint().with(scope);
-        server::serve(self.acceptor, served, stop).await;
+        server::serve(self.acceptor, self.tls, served, stop).await;
     }
 }

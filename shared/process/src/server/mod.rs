@@ -8,6 +8,7 @@
 //!          nothing is being served, or STOP_PATIENCE is over ──> no new ones, FLUSH_PATIENCE, the end
 //! ```
 
+mod handshake;
 mod progress;
 
 use std::{
@@ -22,6 +23,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use credentials::tls::ServerTls;
 use futures::StreamExt;
 use http_body_util::combinators::BoxBody;
 use hyper::{body::Incoming, service::service_fn};
@@ -35,6 +37,7 @@ use poem::{
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::Notify,
     task::JoinSet,
@@ -42,7 +45,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::progress::{Progress, Watched};
+use self::{
+    handshake::Handshakes,
+    progress::{Progress, Watched},
+};
 use crate::listener::Acceptor;
 
 /// How long a stopping server waits for the requests that it is serving. With what a service does afterwards it ends
@@ -66,11 +72,11 @@ const MAX_HTTP2_RESETS: usize = 20;
 ///
 /// While it stops, new requests are still taken, so that whoever asks for its health hears that it stops; `endpoint`
 /// refuses all others.
-pub(crate) async fn serve<E>(mut acceptor: Acceptor, endpoint: E, stop: CancellationToken)
+pub(crate) async fn serve<E>(mut acceptor: Acceptor, tls: Option<ServerTls>, endpoint: E, stop: CancellationToken)
 where
     E: Endpoint<Output = Response> + 'static,
 {
-    let server = Arc::new(Server::new(endpoint));
+    let server = Arc::new(Server::new(tls, endpoint));
     let mut connections = JoinSet::new();
     let closing = CancellationToken::new();
     loop {
@@ -116,14 +122,23 @@ fn told(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
+/// Both ends of a connection, and what its URLs begin with.
+#[derive(Clone)]
+struct Ends {
+    local: SocketAddr,
+    remote: SocketAddr,
+    scheme: Scheme,
+}
+
 struct Server<E> {
     endpoint: E,
+    handshakes: Option<Handshakes>,
     http: auto::Builder<TokioExecutor>,
     served: Served,
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Server<E> {
-    fn new(endpoint: E) -> Self {
+    fn new(tls: Option<ServerTls>, endpoint: E) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1().max_buf_size(MAX_HEAD);
         http.http2()
@@ -132,23 +147,42 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
             .max_header_list_size(MAX_HTTP2_HEAD);
         Self {
             endpoint,
+            handshakes: tls.map(Handshakes::new),
             http,
             served: Served::default(),
         }
     }
 
-    /// Serves one connection until it ends, is overdue, or has answered after `closing`.
+    /// Serves one connection, after the handshake of TLS if there is one.
     async fn converse(self: Arc<Self>, stream: TcpStream, remote: SocketAddr, closing: CancellationToken) {
         let Ok(local) = stream.local_addr() else {
             return;
         };
+        let ends = |scheme| Ends { local, remote, scheme };
+        let Some(handshakes) = &self.handshakes else {
+            return self.talk(stream, ends(Scheme::HTTP), closing).await;
+        };
+        let shaken = closing.run_until_cancelled(handshakes.shake(stream));
+        match shaken.await {
+            Some(Ok(stream)) => self.talk(stream, ends(Scheme::HTTPS), closing).await,
+            Some(Err(error)) => tracing::debug!(%remote, %error, "no TLS with a client"),
+            None => {}
+        }
+    }
+
+    /// Serves one connection until it ends, is overdue, or has answered after `closing`.
+    async fn talk<S>(self: &Arc<Self>, stream: S, ends: Ends, closing: CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let remote = ends.remote;
         let progress = Arc::new(Progress::default());
         let io = TokioIo::new(Watched::new(stream, progress.clone()));
         let server = self.clone();
         let of_connection = progress.clone();
         let service = service_fn(move |request| {
-            let (server, progress) = (server.clone(), of_connection.clone());
-            async move { Ok::<_, Infallible>(server.answer(request, &progress, local, remote).await) }
+            let (server, progress, ends) = (server.clone(), of_connection.clone(), ends.clone());
+            async move { Ok::<_, Infallible>(server.answer(request, &progress, ends).await) }
         });
         let connection = self.http.serve_connection(io, service);
         tokio::pin!(connection);
@@ -181,12 +215,11 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         &self,
         request: http::Request<Incoming>,
         progress: &Progress,
-        local: SocketAddr,
-        remote: SocketAddr,
+        ends: Ends,
     ) -> http::Response<BoxBody<Bytes, io::Error>> {
         let _served = (self.served.one_more(), progress.serving());
-        let addresses = (LocalAddr(Addr::from(local)), RemoteAddr(Addr::from(remote)));
-        let mut request = Request::from((request, addresses.0, addresses.1, Scheme::HTTP));
+        let addresses = (LocalAddr(Addr::from(ends.local)), RemoteAddr(Addr::from(ends.remote)));
+        let mut request = Request::from((request, addresses.0, addresses.1, ends.scheme));
         let body = request.take_body();
         if !body.is_empty() {
             request.set_body(impatient(body));

@@ -5,11 +5,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use futures::{FutureExt, future::BoxFuture};
 use ledger::Terms;
 use reqwest::{
-    Client, RequestBuilder, Response,
-    header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, InvalidHeaderValue},
+    Client, ClientBuilder, RequestBuilder, Response,
+    header::{CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderValue},
 };
 use serde::de::DeserializeOwned;
 use tokio::{sync::watch, time::Instant};
+use tokio_rustls::rustls::ClientConfig;
 use web::names::{FOLLOW_EVERY, System};
 
 use super::{
@@ -67,19 +68,19 @@ struct ReplicaLink {
 
 impl ReplicaLink {
     /// Each has connections of its own, so they are gone with it.
-    fn new(replica: &Replica, path: &'static str, timeout: Duration, terms: Terms) -> Self {
+    fn new(replica: &Replica, path: &'static str, how: &How) -> Self {
+        let client = how.client().and_then(|client| Ok(replica.found_by(client).build()?));
         Self {
-            client: client(timeout, terms).map_err(|error| error.to_string()),
+            client: client.map_err(|error| error.to_string()),
             replica: replica.clone(),
             path,
-            budget: Budget::within(timeout),
+            budget: Budget::within(how.timeout),
         }
     }
 
     async fn send(&self, request: impl FnOnce(&Client) -> RequestBuilder) -> Result<Response, CallError> {
         let client = self.client.as_ref().map_err(failed)?;
-        let request = request(client).header(HOST, self.replica.host().clone());
-        let response = request.send().await.map_err(failed)?;
+        let response = request(client).send().await.map_err(failed)?;
         response.error_for_status().map_err(failed)
     }
 }
@@ -149,48 +150,64 @@ fn array(calls: &[Written]) -> Vec<u8> {
     text
 }
 
-/// A client that goes straight to where it is sent: what the environment says of proxies is for the world outside.
-fn client(timeout: Duration, terms: Terms) -> Result<Client, ClientError> {
-    let terms = HeaderValue::from_str(&terms.header_value()).map_err(ClientError::Terms)?;
-    let client = Client::builder()
-        .default_headers([(HeaderName::from_static(TERMS_HEADER), terms)].into_iter().collect())
-        .no_proxy()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .timeout(timeout)
-        .build()?;
-    Ok(client)
+/// How a participant is called.
+#[derive(Clone)]
+struct How {
+    timeout: Duration,
+    terms: Terms,
+    tls: Arc<ClientConfig>,
+}
+
+impl How {
+    /// A client that goes straight to where it is sent: what the environment says of proxies is for the world outside.
+    fn client(&self) -> Result<ClientBuilder, ClientError> {
+        let terms = HeaderValue::from_str(&self.terms.header_value()).map_err(ClientError::Terms)?;
+        let client = Client::builder()
+            .default_headers([(HeaderName::from_static(TERMS_HEADER), terms)].into_iter().collect())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .timeout(self.timeout)
+            .tls_backend_preconfigured(ClientConfig::clone(&self.tls));
+        Ok(client)
+    }
 }
 
 /// A participant in other processes.
 pub struct Participant {
     replicas: watch::Receiver<Arc<[Replica]>>,
-    timeout: Duration,
-    terms: Terms,
+    how: How,
 }
 
 impl Participant {
-    /// Follows the replicas of the participant of this name. A call that takes longer than `timeout` counts as unanswered.
+    /// Follows the replicas of the participant of this name, and trusts them as `tls` says if they are called by https. A
+    /// call that takes longer than `timeout` counts as unanswered.
     ///
     /// # Errors
     /// No HTTP client can be made. That is found out here, and not by the first call.
-    pub fn new(name: &'static str, replicas: &Replicas, timeout: Duration, terms: Terms) -> Result<Self, ClientError> {
-        client(timeout, terms)?;
+    pub fn new(
+        name: &'static str,
+        replicas: &Replicas,
+        timeout: Duration,
+        terms: Terms,
+        tls: Arc<ClientConfig>,
+    ) -> Result<Self, ClientError> {
+        let how = How { timeout, terms, tls };
+        how.client()?.build()?;
         Ok(Self {
             replicas: follow(name, replicas, System, FOLLOW_EVERY),
-            timeout,
-            terms,
+            how,
         })
     }
 
     /// Starts the senders of one kind of call.
     #[must_use]
     pub fn calls<Q: Request>(&self) -> Calls<Q> {
-        let (timeout, terms) = (self.timeout, self.terms);
-        let open = move |replica: &Replica| ReplicaLink::new(replica, Q::PATH, timeout, terms);
+        let how = self.how.clone();
+        let open = move |replica: &Replica| ReplicaLink::new(replica, Q::PATH, &how);
         Calls {
             coalescer: Coalescer::start(LIMITS, self.replicas.clone(), open),
-            timeout,
+            timeout: self.how.timeout,
         }
     }
 }

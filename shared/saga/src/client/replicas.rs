@@ -11,7 +11,7 @@ use std::{
 
 use futures::future::join_all;
 use metrics::gauge;
-use reqwest::{Url, header::HeaderValue};
+use reqwest::{ClientBuilder, Url};
 use tokio::{sync::watch, time::sleep};
 use web::names::{LOOK_EVERY, Resolver, look_up};
 
@@ -23,7 +23,7 @@ pub struct Replicas(Arc<[Url]>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadReplicas {
     /// One of them is no such URL.
-    #[error("replicas are http:// base URLs, separated by commas")]
+    #[error("replicas are http:// or https:// base URLs, separated by commas")]
     NoUrl,
     /// One of them has a user name or a password.
     #[error("a replica's base URL has no user name and no password: nothing would check them")]
@@ -31,6 +31,14 @@ pub enum BadReplicas {
     /// One of them has a query or a fragment.
     #[error("a replica's base URL has no query and no fragment: the calls' paths are put behind it")]
     NoBase,
+}
+
+impl Replicas {
+    /// Whether any of them is called over TLS.
+    #[must_use]
+    pub fn are_encrypted(&self) -> bool {
+        self.0.iter().any(|base| base.scheme() == "https")
+    }
 }
 
 impl FromStr for Replicas {
@@ -43,7 +51,7 @@ impl FromStr for Replicas {
 
 fn base_url(text: &str) -> Result<Url, BadReplicas> {
     let url = Url::parse(text.trim()).map_err(|_| BadReplicas::NoUrl)?;
-    if url.scheme() != "http" || !url.has_host() {
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(BadReplicas::NoUrl);
     }
     if !url.username().is_empty() || url.password().is_some() {
@@ -62,37 +70,35 @@ impl fmt::Display for Replicas {
     }
 }
 
-/// One replica: an address, and the base URL that it was found under.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// One replica: an address, and the base URL that it was found under. The URL keeps its name, which a certificate has to be
+/// for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Replica {
-    /// The base URL, with the address in the place of the name.
-    at: Url,
-    /// The base URL's own host and port.
-    host: HeaderValue,
+    address: SocketAddr,
+    base: Url,
 }
 
 impl Replica {
-    fn new(base: &Url, address: SocketAddr) -> Option<Self> {
-        let mut at = base.clone();
-        at.set_ip_host(address.ip()).ok()?;
-        let name = base.host_str()?;
-        let host = base.port().map_or_else(|| name.into(), |port| format!("{name}:{port}"));
-        Some(Self {
-            at,
-            host: host.parse().ok()?,
-        })
+    fn new(base: &Url, address: SocketAddr) -> Self {
+        Self {
+            address,
+            base: base.clone(),
+        }
     }
 
     /// Where a call's path is, below the base URL's own.
     pub(super) fn url(&self, path: &str) -> Url {
-        let mut url = self.at.clone();
-        url.set_path(&format!("{}{path}", self.at.path().trim_end_matches('/')));
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
     }
 
-    /// What requests say in Host.
-    pub(super) fn host(&self) -> &HeaderValue {
-        &self.host
+    /// A client that finds this replica under the base URL's name, and no other.
+    pub(super) fn found_by(&self, client: ClientBuilder) -> ClientBuilder {
+        match self.base.domain() {
+            Some(name) => client.resolve(name, self.address),
+            None => client,
+        }
     }
 }
 
@@ -171,11 +177,11 @@ impl Names {
         let of_base = |base: &Url| {
             let addresses = self.addresses.get(base).into_iter().flatten();
             addresses
-                .filter_map(|address| Replica::new(base, *address))
+                .map(|address| Replica::new(base, *address))
                 .collect::<Vec<_>>()
         };
         let mut replicas: Vec<Replica> = self.bases.iter().flat_map(of_base).collect();
-        replicas.sort_by(|one, other| one.at.cmp(&other.at).then_with(|| one.host.cmp(&other.host)));
+        replicas.sort();
         replicas.dedup();
         found.send_if_modified(|known| {
             if **known == *replicas {
@@ -183,7 +189,7 @@ impl Names {
             }
             #[expect(clippy::cast_precision_loss, reason = "replicas are few")]
             gauge!("holdfast_replicas", "participant" => participant).set(replicas.len() as f64);
-            let addresses: Vec<&str> = replicas.iter().map(|replica| replica.at.as_str()).collect();
+            let addresses: Vec<SocketAddr> = replicas.iter().map(|replica| replica.address).collect();
             tracing::info!(participant, ?addresses, "these are its replicas");
             *known = replicas.into();
             true

@@ -20,7 +20,7 @@ use poem::{
             ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
             ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, VARY,
         },
-        uri::Authority,
+        uri::{Authority, Scheme},
     },
 };
 
@@ -124,7 +124,7 @@ impl AllowedOrigins {
         let is_foreign = if self.programs_only {
             true
         } else if is_loopback {
-            !is_own(origin, authority.as_ref())
+            !is_own(origin, request.scheme(), authority.as_ref())
         } else {
             comes_from_another_site(headers)
         };
@@ -189,9 +189,10 @@ fn authority(request: &Request) -> Option<Authority> {
         .or_else(|| named.and_then(|host| host.parse().ok()))
 }
 
-/// Whether a page is one of ours: what we serve is served by `http`.
-fn is_own(origin: &HeaderValue, authority: Option<&Authority>) -> bool {
-    let host = origin.to_str().ok().and_then(|text| text.strip_prefix("http://"));
+/// Whether a page is one of ours: served as this request is, from the host that it is for.
+fn is_own(origin: &HeaderValue, scheme: &Scheme, authority: Option<&Authority>) -> bool {
+    let host = origin.to_str().ok().and_then(|text| text.strip_prefix(scheme.as_str()));
+    let host = host.and_then(|text| text.strip_prefix("://"));
     authority.is_some_and(|authority| host.is_some_and(|host| authority.as_str().eq_ignore_ascii_case(host)))
 }
 

@@ -3,6 +3,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use credentials::tls::trusting_nobody;
 use poem::{Endpoint, EndpointExt, endpoint::make_sync};
 use reqwest::Client;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +44,11 @@ fn routes() -> impl Endpoint<Output = poem::Response> + 'static {
 }
 
 async fn is_served(at: SocketAddr) -> bool {
-    let client = Client::builder().no_proxy().build().expect("a client");
+    let client = Client::builder()
+        .no_proxy()
+        .tls_backend_preconfigured(trusting_nobody())
+        .build()
+        .expect("a client");
     client.get(format!("http://{at}/")).send().await.is_ok()
 }
 

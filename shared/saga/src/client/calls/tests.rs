@@ -79,11 +79,12 @@ fn anywhere() -> SocketAddr {
 fn calls_to(base: &str, said: &NameServer) -> Calls<Double> {
     let replicas = base.parse().expect("base URLs");
     let replicas = follow("stock", &replicas, said.clone(), Duration::from_millis(20));
-    let participant = Participant {
-        replicas,
+    let how = How {
         timeout: TIMEOUT,
         terms: Terms::default(),
+        tls: Arc::new(credentials::tls::trusting_nobody()),
     };
+    let participant = Participant { replicas, how };
     participant.calls()
 }
 

@@ -12,6 +12,10 @@ const LOOPBACK: &str = "127.0.0.1:8000";
 const ANYWHERE: &str = "10.1.2.3:8000";
 
 fn judged(local: &str, headers: &[(&str, &str)]) -> Result<Admitted, u16> {
+    judged_over(&Scheme::HTTP, local, headers)
+}
+
+fn judged_over(scheme: &Scheme, local: &str, headers: &[(&str, &str)]) -> Result<Admitted, u16> {
     let allowed: AllowedOrigins = "https://shop.example, http://tool.example:3000"
         .parse()
         .expect("origins");
@@ -23,7 +27,7 @@ fn judged(local: &str, headers: &[(&str, &str)]) -> Result<Admitted, u16> {
     let local: SocketAddr = local.parse().expect("an address");
     let addresses = (LocalAddr(Addr::from(local)), RemoteAddr(Addr::from(local)));
     let request = Request::from_parts(
-        (parts, addresses.0, addresses.1, Scheme::HTTP).into(),
+        (parts, addresses.0, addresses.1, scheme.clone()).into(),
         poem::Body::empty(),
     );
     allowed.admit(&request).map_err(|problem| problem.kind.status)
@@ -59,6 +63,20 @@ fn on_loopback_a_page_that_is_not_ours_is_refused() {
         judged(LOOPBACK, &[localhost, ("Origin", "http://localhost:8000")]),
         Ok(Admitted::Program)
     );
+}
+
+#[test]
+fn on_loopback_our_own_pages_have_the_scheme_that_we_serve() {
+    let host = ("Host", "127.0.0.1:8000");
+    let origins = [
+        ("Origin", "http://127.0.0.1:8000"),
+        ("Origin", "https://127.0.0.1:8000"),
+    ];
+    let judged = |scheme, origin| judged_over(scheme, LOOPBACK, &[host, origin]);
+    for (scheme, [own, foreign]) in [(&Scheme::HTTP, origins), (&Scheme::HTTPS, [origins[1], origins[0]])] {
+        assert_eq!(judged(scheme, own), Ok(Admitted::Program));
+        assert_eq!(judged(scheme, foreign), Err(403));
+    }
 }
 
 #[test]
