@@ -37,4 +37,5 @@ mod standalone_stores;
 mod stopping;
 mod store;
 mod surface;
+mod tls;
 mod topologies;
