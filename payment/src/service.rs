@@ -10,11 +10,11 @@ use engine::{
 use ledger::{Claim, GiveBack, Reason, Settle, Take, Terms};
 use metrics::counter;
 use process::Resources;
-use saga::{Charge, ChargeAnswer, Refund, Refunded, SAGA_MISMATCHES, SettleCharge, Settled};
+use saga::{Charge, ChargeAnswer, OpenAccount, Opened, Refund, Refunded, SAGA_MISMATCHES, SettleCharge, Settled};
 use tokio::time::Instant;
 
 use crate::{
-    decide::{AddFunds, Create, Init, Pay},
+    decide::{AddFunds, Create, Init, Open, Pay},
     keys::Keys,
     problems::Refusal,
     record::Account,
@@ -107,6 +107,17 @@ impl Payment {
             credit,
         };
         Ok(bulk::in_chunks(&self.engine, &self.partitions, count, init).await)
+    }
+
+    /// Opens a user's account, if there is none. If the queue is full, it waits for room until `until`.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    pub async fn open(&self, open: OpenAccount, until: Instant) -> Result<Opened, EngineError> {
+        self.store.admit()?;
+        let account = self.partitions.account(&open.user_id);
+        self.engine.submit_within(Open { account }, until).await?;
+        Ok(Opened)
     }
 
     /// Takes a saga's total from a user's credit, at most once. If the queue is full, it waits for room until `until`.

@@ -147,7 +147,7 @@ async fn run(
         ..
     } = house;
     let max_calls = options.server.max_calls;
-    let routes = public_routes(api, &events, &roots, vitals, telemetry, max_calls, stop.clone()).at(
+    let routes = public_routes(api, &events, &roots, vitals, telemetry, max_calls, None, stop.clone()).at(
         "/",
         make_sync(|_| Html(include_str!("../../deploy/gateway/landing.html"))),
     );

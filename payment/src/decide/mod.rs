@@ -4,8 +4,9 @@
 mod add_funds;
 mod create;
 mod init;
+mod open;
 mod pay;
 #[cfg(test)]
 mod properties;
 
-pub(crate) use self::{add_funds::AddFunds, create::Create, init::Init, pay::Pay};
+pub(crate) use self::{add_funds::AddFunds, create::Create, init::Init, open::Open, pay::Pay};

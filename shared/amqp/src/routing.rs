@@ -50,12 +50,13 @@ impl Exchange {
         }
     }
 
-    /// Where the events of a topic go.
-    const fn of(topic: Topic) -> Self {
+    /// Where the events of a topic go. Those of identity carry secrets for mails, so they go to no broker.
+    const fn of(topic: Topic) -> Option<Self> {
         match topic.service() {
-            ServiceName::Order => Self::Order,
-            ServiceName::Stock => Self::Inventory,
-            ServiceName::Payment => Self::Payment,
+            ServiceName::Order => Some(Self::Order),
+            ServiceName::Stock => Some(Self::Inventory),
+            ServiceName::Payment => Some(Self::Payment),
+            ServiceName::Identity => None,
         }
     }
 }
@@ -71,7 +72,7 @@ pub struct Route<'a> {
 
 /// The ways of an event of this type: its topic's exchange first. None for a type of no topic.
 pub fn routes(event_type: &str) -> impl Iterator<Item = Route<'_>> {
-    let of_topic = Topic::of_type(event_type).map(Exchange::of);
+    let of_topic = Topic::of_type(event_type).and_then(Exchange::of);
     let told = NOTIFIED.contains(&event_type).then_some(Exchange::Notification);
     of_topic.into_iter().chain(told).map(move |exchange| Route {
         exchange,
@@ -94,6 +95,7 @@ mod tests {
         assert_eq!(exchanges("item.low"), ["inventory.exchange", "notification.exchange"]);
         assert_eq!(exchanges("account.charged"), ["payment.exchange"]);
         assert_eq!(exchanges("weather.changed"), [""; 0]);
+        assert_eq!(exchanges("user.password_reset_requested"), [""; 0]);
     }
 
     #[test]

@@ -28,19 +28,38 @@ impl Topic {
         Self::all().find(|topic| topic.name() == name)
     }
 
-    /// The topic that events of this type are in: the type begins with its name.
+    /// The topic that events of this type are in: the type begins with what it is about.
     #[must_use]
     pub fn of_type(event_type: &str) -> Option<Self> {
-        Self::named(event_type.split_once('.')?.0)
+        let (about, _) = event_type.split_once('.')?;
+        Self::all().find(|topic| topic.subjects().contains(&about))
     }
 
-    /// Its name: what its events are about, as their types begin.
+    /// What its events are about, as their types begin.
+    const fn subjects(self) -> &'static [&'static str] {
+        match self.0 {
+            ServiceName::Order => &["order"],
+            ServiceName::Stock => &["item"],
+            ServiceName::Payment => &["account"],
+            ServiceName::Identity => &["user", "session", "key", "address"],
+        }
+    }
+
+    /// Whether whoever may read events may read these. Those of identity carry what a mail tells its reader alone: they are
+    /// in no feed and at no broker, and only notification's group handles them.
+    #[must_use]
+    pub const fn is_public(self) -> bool {
+        !matches!(self.0, ServiceName::Identity)
+    }
+
+    /// Its name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self.0 {
             ServiceName::Order => "order",
             ServiceName::Stock => "item",
             ServiceName::Payment => "account",
+            ServiceName::Identity => "identity",
         }
     }
 
@@ -141,6 +160,7 @@ mod tests {
     #[test]
     fn a_types_topic_is_what_it_begins_with() {
         assert_eq!(Topic::of_type("item.sold_out"), Some(Topic::of(ServiceName::Stock)));
+        assert_eq!(Topic::of_type("key.revoked"), Some(Topic::of(ServiceName::Identity)));
         assert_eq!(Topic::of_type("item"), None);
         assert_eq!(Topic::of_type("items.sold_out"), None);
         assert!(Topic::all().all(|topic| Topic::named(topic.name()) == Some(topic)));

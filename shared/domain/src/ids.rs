@@ -1,4 +1,4 @@
-//! The names of things: orders, items, users and sagas.
+//! The names of things: orders, items, users, sessions, API keys and sagas.
 //!
 //! An id is 1 to 64 characters of `A-Z a-z 0-9 _ -`, checked where it enters. It can therefore stand in a
 //! Redis key, a URL and a log line as it is. New ids are UUIDv7 (RFC 9562), which sort by time.
@@ -111,6 +111,15 @@ id! {
 id! {
     /// Names one user and the user's account.
     UserId
+}
+
+id! {
+    /// Names one session of a user: all tokens that follow from one login.
+    SessionId
+}
+id! {
+    /// Names one API key.
+    KeyId
 }
 
 /// Names one attempt to check one order out: `<order_id>.<attempt>`.

@@ -19,7 +19,7 @@ pub use self::{
     backoff::Backoff,
     cause::Cause,
     correlation::{CORRELATION_HEADER, CorrelationId},
-    ids::{BadId, BadSagaId, ID_PATTERN, ItemId, MAX_ID_LENGTH, OrderId, SagaId, UserId},
+    ids::{BadId, BadSagaId, ID_PATTERN, ItemId, KeyId, MAX_ID_LENGTH, OrderId, SagaId, SessionId, UserId},
     millis::Millis,
     service_name::ServiceName,
     timestamp::Timestamp,

@@ -22,6 +22,12 @@ macro_rules! services {
                     $(Self::$variant => $name,)+
                 }
             }
+
+            /// The service of this name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|service| service.as_str() == name)
+            }
         }
     };
 }
@@ -33,6 +39,8 @@ services! {
     Stock => "stock",
     /// Who can pay.
     Payment => "payment",
+    /// Who calls: users, their sessions, and API keys.
+    Identity => "identity",
 }
 
 impl fmt::Display for ServiceName {

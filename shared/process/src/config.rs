@@ -8,6 +8,7 @@ use clap::{Args, Command, error::ErrorKind};
 use credentials::{CredentialError, tls::ServerFiles};
 use domain::Millis;
 use engine::{EngineConfig, store::StoreConfig};
+use principals::IdentityUrls;
 use web::AllowedOrigins;
 
 use crate::{ListenAt, TelemetryConfig};
@@ -66,13 +67,16 @@ pub struct ServiceConfig {
     /// RabbitMQ.
     #[command(flatten)]
     pub amqp: AmqpConfig,
+    /// Who tells it who calls.
+    #[command(flatten)]
+    pub identity: IdentityConfig,
     /// Its log.
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
     /// A file that says by how many milliseconds this process's clock is set off. To rehearse clock faults.
     #[cfg(feature = "clock-faults")]
     #[arg(long, env = "CLOCK_OFFSET_FILE", hide = true)]
-    pub clock_offset_file: Option<std::path::PathBuf>,
+    pub clock_offset_file: Option<PathBuf>,
     /// Ask the service that runs here whether it is ready, and end: with 0 if it is.
     #[arg(long)]
     pub check_health: bool,
@@ -128,6 +132,17 @@ impl ServiceConfig {
             tokio::spawn(domain::clock_faults::follow(file.clone()));
         }
     }
+}
+
+/// Who tells a service who calls.
+#[derive(Debug, Clone, Args)]
+pub struct IdentityConfig {
+    /// Identity's internal base URLs, separated by commas. Without any, nobody is known here, and calls that need a caller answer 503.
+    #[arg(long, env = "IDENTITY_URLS")]
+    pub identity_urls: Option<IdentityUrls>,
+    /// The file with this service's own Ed25519 private key (PEM), by which the other services know it. It is read again when it changes.
+    #[arg(long, env = "SERVICE_KEY_FILE")]
+    pub service_key_file: Option<PathBuf>,
 }
 
 /// Where a participant of the saga is reached by the other services.

@@ -10,6 +10,7 @@ mod bridging;
 mod config;
 mod events_page;
 mod feed_api;
+mod knowing;
 mod listener;
 mod readiness;
 mod relaying;
@@ -24,8 +25,9 @@ mod trouble;
 
 pub use self::{
     bridging::{BridgeWithoutBus, Bridges, check_bridge},
-    config::{BadTimes, InternalConfig, ServerConfig, ServiceConfig, check_times, require},
+    config::{BadTimes, IdentityConfig, InternalConfig, ServerConfig, ServiceConfig, check_times, require},
     feed_api::{FEED_ROOT, FeedApi, NO_BUS, no_bus},
+    knowing::{Knowing, KnowingError},
     listener::{BadListenAt, BindError, Bound, ListenAt},
     readiness::Vitals,
     relaying::{Relays, bounded, open_bus},

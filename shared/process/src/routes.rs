@@ -6,9 +6,10 @@ use bus::{Catalogue, Topic};
 use bytes::Bytes;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::make, get};
 use poem_openapi::{OpenApi, OpenApiService};
+use principals::Verifier;
 use tokio_util::sync::CancellationToken;
 use web::{
-    Documentation,
+    Documentation, authenticate,
     middleware::{Admission, Allow, BodyLimit, ReadIdempotencyKey},
 };
 
@@ -19,8 +20,9 @@ const ASYNCAPI: &str = "/asyncapi.json";
 
 /// The public side of a service: its API below `roots`, the documents of its calls and its events, health and metrics.
 ///
-/// The API serves at most `max_calls` calls at once. Health and metrics bypass that limit: a busy
+/// Callers are known by `verifier`. The API serves at most `max_calls` calls at once. Health and metrics bypass that limit: a busy
 /// service is still healthy. From `stop` on it says that it is not ready.
+#[expect(clippy::too_many_arguments, reason = "two callers, each with all of them at hand")]
 pub fn public_routes<A: OpenApi + 'static>(
     api: OpenApiService<A, ()>,
     events: &Catalogue,
@@ -28,6 +30,7 @@ pub fn public_routes<A: OpenApi + 'static>(
     vitals: Vec<Vitals>,
     telemetry: Telemetry,
     max_calls: u32,
+    verifier: Option<Verifier>,
     stop: CancellationToken,
 ) -> Route {
     let Documentation { document, page } = Documentation::new(&api);
@@ -40,8 +43,7 @@ pub fn public_routes<A: OpenApi + 'static>(
         .nest("/health", health_routes(vitals, stop).with(allow.clone()))
         .at("/metrics", get(metrics_endpoint(telemetry)).with(allow.clone()));
     let fixed = event_routes(fixed, events, &allow);
-    let api = api
-        .into_endpoint()
+    let api = authenticate(api.into_endpoint(), verifier)
         .with(allow)
         .with(ReadIdempotencyKey)
         .with(BodyLimit)

@@ -6,7 +6,7 @@ use tokio::runtime::Runtime;
 use web::AllowedOrigins;
 
 use crate::{
-    Bridges, FEED_ROOT, FeedApi, Relays, Resources, ServerConfig, Service, ServiceConfig, Telemetry, bounded,
+    Bridges, FEED_ROOT, FeedApi, Knowing, Relays, Resources, ServerConfig, Service, ServiceConfig, Telemetry, bounded,
     check_bridge, check_health, finish, open_bus, public_routes, require, serve, shutdown, unless_stopped,
 };
 
@@ -69,6 +69,11 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
     let mut bridges = Bridges::new(broker, process.server.listen);
     bridges.start(S::NAME, resources.bus.as_ref());
     let service = S::start(resources, &own)?;
+    let mut knowing = Knowing::new();
+    let verifier = match service.verifier() {
+        Some(verifier) => Some(verifier),
+        None => knowing.start(S::NAME, &process.identity)?,
+    };
     let background = tokio::spawn(service.background(stop.clone()));
     let ServerConfig {
         listen,
@@ -84,6 +89,7 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
         vec![vitals],
         telemetry,
         max_calls,
+        verifier,
         stop.clone(),
     );
     let internal = service.internal(&own);
@@ -101,6 +107,6 @@ async fn serve_until_stopped<S: Service>(process: ServiceConfig, own: S::Setting
     drop(service);
     background.await?;
     finish([lanes]).await;
-    tokio::join!(relays.finish(), bridges.finish());
+    tokio::join!(relays.finish(), bridges.finish(), knowing.finish());
     Ok(())
 }

@@ -6,6 +6,7 @@ use domain::ServiceName;
 use engine::EventKind;
 use poem::Route;
 use poem_openapi::{OpenApi, OpenApiService};
+use principals::Verifier;
 use tokio_util::sync::CancellationToken;
 
 use crate::{FeedApi, InternalConfig, Resources, ServerConfig};
@@ -63,6 +64,11 @@ pub trait Service: Sized + Send + Sync + 'static {
 
     /// What it serves to other services, and where. Nothing, unless it says so.
     fn internal(&self, _settings: &Self::Settings) -> Option<(InternalConfig, Route)> {
+        None
+    }
+
+    /// How it knows its callers by itself. Every other service asks identity ([`IdentityConfig`](crate::IdentityConfig)).
+    fn verifier(&self) -> Option<Verifier> {
         None
     }
 

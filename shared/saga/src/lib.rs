@@ -24,7 +24,7 @@ pub use self::{
     lines::{BadLine, ReplyLines},
     problems::{INSUFFICIENT_CREDIT, OUT_OF_STOCK, UNKNOWN_ITEM, UNKNOWN_USER},
     requests::{
-        Charge, ChargeAnswer, Line, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Request, Reserve,
-        ReserveAnswer, SAGA_MISMATCHES, SettleCharge, SettlePieces, Settled,
+        Charge, ChargeAnswer, Line, OpenAccount, Opened, Quote, QuoteAnswer, Refund, Refunded, Release, Released,
+        Request, Reserve, ReserveAnswer, SAGA_MISMATCHES, SettleCharge, SettlePieces, Settled,
     },
 };

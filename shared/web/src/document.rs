@@ -1,7 +1,10 @@
 //! The OpenAPI document as it is served: poem-openapi's, made fit for strict readers.
 
 use poem_openapi::{OpenApi, OpenApiService};
+use principals::Scope;
 use serde_json::{Map, Value};
+
+use crate::authentication::SCHEME;
 
 /// The largest whole number that JavaScript keeps exact: 2^53 - 1.
 const MAX_EXACT: i64 = 9_007_199_254_740_991;
@@ -42,6 +45,10 @@ fn amend(document: &mut Value) {
     if let Some(Value::String(description)) = document.pointer_mut("/info/description") {
         *description = format!("{description}\n{PREFACE}");
     }
+    if let Some(Value::Object(paths)) = document.get_mut("paths") {
+        let operations = paths.values_mut().filter_map(Value::as_object_mut);
+        operations.flat_map(Map::values_mut).for_each(tell_scope);
+    }
     each_object(document, &mut |object| {
         if let Some(Value::Object(content)) = object.get_mut("content") {
             *content = std::mem::take(content).into_iter().map(without_parameters).collect();
@@ -50,6 +57,19 @@ fn amend(document: &mut Value) {
             warn_of_rounding(object);
         }
     });
+}
+
+/// The scope that an operation needs stands in it as the name of a security scheme, because a document may give scopes to
+/// OAuth alone. It is told in words and as `x-required-scope`, and the scheme becomes the one that there is.
+fn tell_scope(operation: &mut Value) {
+    let needed = operation.pointer("/security/0").and_then(Value::as_object);
+    let Some(scope) = needed.and_then(|needed| needed.keys().next()?.parse::<Scope>().ok()) else {
+        return;
+    };
+    operation["security"] = serde_json::json!([{ SCHEME: [] }]);
+    operation["x-required-scope"] = scope.as_str().into();
+    let said = operation["description"].as_str().unwrap_or_default();
+    operation["description"] = format!("{said}\n\nNeeds the scope `{scope}`.").trim_start().into();
 }
 
 /// `text/plain; charset=utf-8` is a media type with a parameter, and a key that few readers find.
@@ -81,6 +101,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_operation_says_which_scope_it_needs_and_has_a_scheme_that_there_is() {
+        let mut document = json!({
+            "info": {},
+            "paths": { "/a": {
+                "get": { "description": "Gets.", "security": [{ "orders:read": [] }] },
+                "post": { "security": [{ "bearer": [] }] },
+            } },
+        });
+        amend(&mut document);
+        let operations = &document["paths"]["/a"];
+        assert_eq!(operations["get"]["security"], json!([{ "bearer": [] }]));
+        assert_eq!(operations["get"]["x-required-scope"], "orders:read");
+        assert_eq!(
+            operations["get"]["description"],
+            "Gets.\n\nNeeds the scope `orders:read`."
+        );
+        assert_eq!(operations["post"], json!({ "security": [{ "bearer": [] }] }));
+    }
 
     #[test]
     fn a_document_has_a_server_plain_media_types_and_says_what_javascript_rounds() {

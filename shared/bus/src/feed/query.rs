@@ -183,7 +183,7 @@ fn selected(query: &FeedQuery, counts: &BTreeMap<Topic, u16>) -> Vec<(u32, Topic
     let mut selected = Vec::new();
     for topic in Topic::all() {
         let count = counts.get(&topic).copied().unwrap_or_default();
-        let wanted = query.types.as_ref().is_none_or(|types| types.may_be_in(topic));
+        let wanted = topic.is_public() && query.types.as_ref().is_none_or(|types| types.may_be_in(topic));
         let of_subject = query.subject.as_ref().and_then(|subject| partition_of(subject, count));
         for number in 0..count {
             if wanted && of_subject.is_none_or(|of_subject| of_subject == number) {

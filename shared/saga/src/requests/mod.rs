@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use self::{
-    payment::{Charge, ChargeAnswer, Refund, Refunded, SettleCharge},
+    payment::{Charge, ChargeAnswer, OpenAccount, Opened, Refund, Refunded, SettleCharge},
     stock::{Quote, QuoteAnswer, Release, Released, Reserve, ReserveAnswer, SettlePieces},
 };
 

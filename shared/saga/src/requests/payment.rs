@@ -1,4 +1,4 @@
-//! What the driver asks of payment.
+//! What the driver asks of payment, and what identity asks of it.
 
 use domain::{Credits, SagaId, Timestamp, UserId};
 use ledger::Fingerprint;
@@ -86,3 +86,19 @@ impl Request for SettleCharge {
     type Answer = Settled;
     const PATH: &'static str = "/internal/settle";
 }
+
+/// Asks payment for an account for a user who has registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenAccount {
+    /// The user, whose account has the same id.
+    pub user_id: UserId,
+}
+
+impl Request for OpenAccount {
+    type Answer = Opened;
+    const PATH: &'static str = "/internal/open_account";
+}
+
+/// Payment's answer to [`OpenAccount`]: the account is there, since now or since before. One that was there is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened;

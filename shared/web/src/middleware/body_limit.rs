@@ -1,6 +1,7 @@
-//! How much a request's body may be. No public call has one: what is sent is read, within a bound, and dropped, so that the
-//! connection is fit for the next request. A gateway should have the same limit.
+//! How much a request's body may be. Calls below `/v1` get theirs. No other public call has one: what is sent is read, within a
+//! bound, and dropped, so that the connection is fit for the next request. A gateway should have the same limit.
 
+use bytes::Bytes;
 use futures::future::Either;
 use poem::{Body, Endpoint, Middleware, Request, error::ReadBodyError};
 
@@ -8,6 +9,9 @@ use crate::problem::{BODY_TOO_LARGE, Problem};
 
 /// The limit, in bytes: `client_max_body_size` of deploy/gateway/nginx.conf.
 pub(super) const MAX_BODY: usize = 16 * 1_024;
+
+/// Where the calls are that have a body.
+const WITH_BODY: &str = "/v1/";
 
 /// Refuses requests whose body is larger than [`MAX_BODY`].
 pub struct BodyLimit;
@@ -34,17 +38,20 @@ impl<E: Endpoint> Endpoint for BodyLimitEndpoint<E> {
         }
         // Boxed, since its buffer of 4 kB would be a part of every call, and hardly one has a body.
         Either::Right(Box::pin(async {
-            read(body).await?;
+            let read = read(body).await?;
+            if request.uri().path().starts_with(WITH_BODY) {
+                request.set_body(read);
+            }
             self.inner.call(request).await
         }))
     }
 }
 
-async fn read(body: Body) -> poem::Result<()> {
+async fn read(body: Body) -> poem::Result<Bytes> {
     match body.into_bytes_limit(MAX_BODY).await {
-        Ok(_) => Ok(()),
+        Ok(read) => Ok(read),
         Err(ReadBodyError::PayloadTooLarge) => {
-            let detail = format!("at most {MAX_BODY} bytes are taken, and no call needs a body");
+            let detail = format!("at most {MAX_BODY} bytes are taken, and no call needs more");
             Err(Problem::new(&BODY_TOO_LARGE, detail).into())
         }
         Err(error) => Err(error.into()),

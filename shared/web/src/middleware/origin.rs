@@ -157,7 +157,7 @@ impl Admitted {
                 .header(ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST")
                 .header(
                     ACCESS_CONTROL_ALLOW_HEADERS,
-                    "Content-Type, Idempotency-Key, X-Correlation-ID",
+                    "Authorization, Content-Type, Idempotency-Key, X-Correlation-ID",
                 )
                 .header(ACCESS_CONTROL_MAX_AGE, "3600")
                 .finish()

@@ -95,6 +95,20 @@ pub const PARTLY_BROKEN: ProblemKind = ProblemKind::new(
     500,
     "Some records were made; others are unreadable, and asking again does not help.",
 );
+/// The body is something else than JSON.
+pub const NOT_JSON: ProblemKind = ProblemKind::new(
+    "not-json",
+    415,
+    "The request's body is taken as application/json, and as nothing else.",
+);
+/// Nobody is known by what the request presents.
+pub const UNAUTHENTICATED: ProblemKind = ProblemKind::new(
+    "unauthenticated",
+    401,
+    "Nobody is known by the token or key that was presented.",
+);
+/// Whoever asks may not do this.
+pub const FORBIDDEN: ProblemKind = ProblemKind::new("forbidden", 403, "The caller lacks a scope that this needs.");
 /// A web page asks that may not, or the request was meant for another host.
 pub(crate) const FOREIGN_ORIGIN: ProblemKind = ProblemKind::new(
     "foreign-origin",

@@ -6,15 +6,19 @@ mod catalogue;
 mod kinds;
 
 use engine::EngineError;
-use poem::{Response, http::StatusCode};
+use poem::{
+    Response,
+    http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
+};
 use poem_openapi::{Object, types::ToJSON};
+use principals::Scope;
 
 pub(crate) use self::kinds::{BODY_TOO_LARGE, FOREIGN_ORIGIN, HEAD_TOO_LARGE, URI_TOO_LONG};
 pub use self::{
     catalogue::{Catalogue, Refused},
     kinds::{
-        COMMON, IDEMPOTENCY_KEY_REUSED, INTERNAL, MALFORMED, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED, PARTLY_BROKEN,
-        PARTLY_DONE, ProblemKind, STORE_FULL, UNAVAILABLE,
+        COMMON, FORBIDDEN, IDEMPOTENCY_KEY_REUSED, INTERNAL, MALFORMED, NOT_JSON, OUTCOME_UNKNOWN, OVERFLOW, OVERLOADED,
+        PARTLY_BROKEN, PARTLY_DONE, ProblemKind, STORE_FULL, UNAUTHENTICATED, UNAVAILABLE,
     },
 };
 
@@ -28,6 +32,10 @@ pub struct Problem {
     pub kind: &'static ProblemKind,
     /// What happened this time, in words that help whoever reads them.
     pub detail: String,
+    /// How to authenticate, for the header WWW-Authenticate.
+    pub(crate) challenge: Option<HeaderValue>,
+    /// The scope that the caller lacks.
+    pub(crate) required_scope: Option<Scope>,
 }
 
 impl Problem {
@@ -36,6 +44,8 @@ impl Problem {
         Self {
             kind,
             detail: detail.into(),
+            challenge: None,
+            required_scope: None,
         }
     }
 
@@ -43,14 +53,19 @@ impl Problem {
     #[must_use]
     pub fn answer(&self, instance: &str) -> Response {
         let kind = self.kind;
-        respond(
+        let mut answer = respond_with(
             kind.status,
             &format!("urn:holdfast:problem:{}", kind.slug),
             kind.title,
             &self.detail,
             instance,
             kind.retry_after,
-        )
+            self.required_scope,
+        );
+        if let Some(challenge) = &self.challenge {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
+        }
+        answer
     }
 }
 
@@ -104,6 +119,9 @@ pub(super) struct ProblemBody {
     /// The path that was asked for.
     #[oai(skip_serializing_if_is_none)]
     instance: Option<String>,
+    /// The scope that the caller lacks, if that is what is wrong.
+    #[oai(skip_serializing_if_is_none)]
+    required_scope: Option<String>,
 }
 
 /// The longest path that an answer repeats, in bytes. The client knows what it has asked for.
@@ -118,12 +136,25 @@ pub(crate) fn respond(
     instance: &str,
     retry_after: Option<u32>,
 ) -> Response {
+    respond_with(status, problem_type, title, detail, instance, retry_after, None)
+}
+
+fn respond_with(
+    status: u16,
+    problem_type: &str,
+    title: &str,
+    detail: &str,
+    instance: &str,
+    retry_after: Option<u32>,
+    required_scope: Option<Scope>,
+) -> Response {
     let body = ProblemBody {
         problem_type: problem_type.into(),
         title: title.into(),
         status,
         detail: Some(detail.into()),
         instance: (instance.len() <= MAX_INSTANCE).then(|| instance.into()),
+        required_scope: required_scope.map(|scope| scope.as_str().into()),
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let builder = Response::builder().status(status).content_type(PROBLEM_JSON);
