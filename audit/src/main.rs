@@ -18,6 +18,7 @@
 //! as late as what its holds say; an order is paid for good, and begun before anything is held. If an
 //! answer may have changed in between, it is asked for again, and only what is still off is reported.
 
+mod admin;
 mod events;
 mod finding;
 mod ledger;
@@ -43,6 +44,7 @@ use credentials::refuse_passwords;
 use domain::{Millis, ServiceName};
 
 use self::{
+    admin::AdminOptions,
     events::{EventTotals, SubjectRow, judge_events, sweep_events},
     finding::Findings,
     ledger::balance,
@@ -72,6 +74,8 @@ enum Command {
     Audit(AuditOptions),
     /// See and replay what is on the bus.
     Events(EventsOptions),
+    /// Make the first admin, and API keys, in identity's store.
+    Admin(AdminOptions),
 }
 
 #[derive(Debug, Args)]
@@ -100,7 +104,8 @@ async fn main() -> ExitCode {
     let options = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let options = match options.command {
         Command::Audit(options) => options,
-        Command::Events(options) => return tools::run(options).await.map_or_else(failed, |()| ExitCode::SUCCESS),
+        Command::Events(options) => return ended("events", tools::run(options).await),
+        Command::Admin(options) => return ended("admin", admin::run(options).await),
     };
     match audit(&options).await {
         Ok(report) if report.is_consistent() => ExitCode::SUCCESS,
@@ -112,10 +117,15 @@ async fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "what map_or_else hands over")]
-fn failed(error: anyhow::Error) -> ExitCode {
-    eprintln!("holdfast events: {error:#}");
-    ExitCode::from(2)
+/// How the process ends after a tool has done its work, or has not.
+fn ended(tool: &str, done: anyhow::Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("holdfast {tool}: {error:#}");
+            ExitCode::from(2)
+        }
+    }
 }
 
 /// Reads the events of all services, if there is a bus.

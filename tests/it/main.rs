@@ -19,6 +19,7 @@ mod events;
 mod fuzz;
 mod hostile;
 mod idempotency;
+mod identity;
 mod leases;
 mod live;
 mod load;

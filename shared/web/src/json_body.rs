@@ -7,7 +7,7 @@
 
 mod strict;
 
-use poem::{FromRequest, Request, RequestBody};
+use poem::{Request, RequestBody};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
@@ -53,7 +53,7 @@ impl<'a, T: Type + DeserializeOwned> ApiExtractor<'a> for JsonBody<T> {
         if !is_json(request.content_type()) {
             return Err(not_json(request.content_type()).into());
         }
-        let body = Vec::<u8>::from_request(request, body).await?;
+        let body = body.take()?.into_vec().await?;
         Ok(Self(parse(&body)?))
     }
 }

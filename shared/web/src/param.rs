@@ -6,20 +6,23 @@ use std::{
     str::FromStr,
 };
 
-use domain::{Credits, ID_PATTERN, ItemId, OrderId, Quantity, UserId};
+use domain::{Credits, ID_PATTERN, ItemId, KeyId, OrderId, Quantity, UserId};
 use engine::bulk::{MAX_RECORDS, RecordCount};
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
-    types::{ParseError, ParseFromParameter, ParseResult, Type},
+    types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type},
 };
+use principals::{Role, Scope};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
-/// What a path may carry. A client with a wrong value reads the error of its `FromStr`.
+/// What a path or a member of a body may carry. A client with a wrong value reads the error of its `FromStr`.
 pub trait Parameter: FromStr<Err: Display> + Send + Sync + 'static {
     /// What the OpenAPI document says is allowed.
     fn schema() -> MetaSchema;
 }
 
-/// A documented path parameter that parses from its text.
+/// A documented path parameter that parses from its text, or a documented member of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Param<T>(pub T);
 
@@ -72,6 +75,25 @@ impl<T: Parameter> ParseFromParameter for Param<T> {
     }
 }
 
+/// In a body, it is what serde makes of the type, and is told by the type's own schema.
+impl<'de, T: Parameter + Deserialize<'de>> Deserialize<'de> for Param<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<T: Parameter + DeserializeOwned> ParseFromJSON for Param<T> {
+    fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+        Ok(Self(serde_json::from_value(value.unwrap_or_default())?))
+    }
+}
+
+impl<T: Parameter + Serialize> ToJSON for Param<T> {
+    fn to_json(&self) -> Option<Value> {
+        serde_json::to_value(&self.0).ok()
+    }
+}
+
 /// The schema of whole numbers from `min`, of a format that OpenAPI knows: int32 or int64.
 #[must_use]
 pub fn whole_numbers(format: &'static str, min: u32, max: Option<u32>) -> MetaSchema {
@@ -104,6 +126,31 @@ impl Parameter for ItemId {
 impl Parameter for UserId {
     fn schema() -> MetaSchema {
         id()
+    }
+}
+
+impl Parameter for KeyId {
+    fn schema() -> MetaSchema {
+        id()
+    }
+}
+
+fn one_of<'a>(texts: impl Iterator<Item = &'a str>) -> MetaSchema {
+    MetaSchema {
+        enum_items: texts.map(Into::into).collect(),
+        ..MetaSchema::new("string")
+    }
+}
+
+impl Parameter for Scope {
+    fn schema() -> MetaSchema {
+        one_of(Self::ALL.iter().map(|scope| scope.as_str()))
+    }
+}
+
+impl Parameter for Role {
+    fn schema() -> MetaSchema {
+        one_of(Self::ALL.iter().map(|role| role.as_str()))
     }
 }
 
