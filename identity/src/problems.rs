@@ -5,6 +5,7 @@ use principals::Scope;
 use saga::UNKNOWN_USER;
 use web::{
     FORBIDDEN, MALFORMED, NOT_JSON, OUTCOME_UNKNOWN, Problem, ProblemKind, STORE_FULL, UNAUTHENTICATED, catalogue,
+    lacking,
 };
 
 use crate::{email::BadEmail, passwords::BadPassword};
@@ -76,10 +77,7 @@ impl From<Refusal> for Problem {
             Refusal::BadToken => Self::new(&TOKEN_REFUSED, "ask for another mail"),
             Refusal::BadRefreshToken => Self::new(&REFRESH_REFUSED, "log in again"),
             Refusal::NotAUser => Self::new(&NOT_A_USER, "log in as a user"),
-            Refusal::ScopeNotHeld(scope) => Self::new(
-                &FORBIDDEN,
-                format!("a scope is given by whoever has it, and the caller lacks {scope}"),
-            ),
+            Refusal::ScopeNotHeld(scope) => lacking(scope),
             Refusal::UnknownUser(user_id) => Self::new(&UNKNOWN_USER, format!("there is no user {user_id}")),
             Refusal::UnknownKey(key_id) => Self::new(&UNKNOWN_KEY, format!("there is no API key {key_id}")),
         }

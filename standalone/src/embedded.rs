@@ -1,13 +1,15 @@
-//! Stock and payment in the same process: calls instead of requests.
+//! Stock and payment in the same process as those that ask them: calls instead of requests.
 
 use std::time::Duration;
 
+use domain::UserId;
 use engine::EngineError;
 use futures::FutureExt;
+use identity::Accounts;
 use order::participants::{Payment, Stock};
 use saga::{
-    Charge, ChargeAnswer, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reply, Reserve, ReserveAnswer,
-    SettleCharge, SettlePieces, Settled,
+    Charge, ChargeAnswer, OpenAccount, Opened, Quote, QuoteAnswer, Refund, Refunded, Release, Released, Reply, Reserve,
+    ReserveAnswer, SettleCharge, SettlePieces, Settled,
     client::{Answering, CallError},
 };
 use tokio::time::{Instant, timeout_at};
@@ -55,6 +57,20 @@ impl Payment for EmbeddedPayment {
 
     fn settle(&self, settle: SettleCharge) -> Answering<'_, Settled> {
         asked(self.timeout, |_| self.payment.settle(settle))
+    }
+}
+
+/// Payment beside identity.
+pub(crate) struct EmbeddedAccounts {
+    pub(crate) payment: payment::Payment,
+    /// How long one call may take.
+    pub(crate) timeout: Duration,
+}
+
+impl Accounts for EmbeddedAccounts {
+    fn open(&self, user_id: &UserId) -> Answering<'_, Opened> {
+        let user_id = user_id.clone();
+        asked(self.timeout, |until| self.payment.open(OpenAccount { user_id }, until))
     }
 }
 

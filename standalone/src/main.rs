@@ -10,6 +10,7 @@ use bus::{Bus, BusBounds, Catalogue, Topic};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use credentials::{refuse_passwords, tls::ServerTls};
 use engine::{EngineConfig, Lanes, store::StoreConfig};
+use identity::Identity;
 use order::{Orders, config::SagaConfig, participants::Participants};
 use payment::Payment;
 use poem::{endpoint::make_sync, web::Html};
@@ -22,7 +23,7 @@ use stock::Stock;
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    embedded::{EmbeddedPayment, EmbeddedStock},
+    embedded::{EmbeddedAccounts, EmbeddedPayment, EmbeddedStock},
     redis::{Fsync, RedisServers, RedisUrls},
 };
 
@@ -30,7 +31,7 @@ use self::{
 /// finished at the next start.
 const FINISH_PATIENCE: Duration = Duration::from_secs(6);
 
-/// Holdfast in one process: order, stock and payment on one port, with redis-servers of its own.
+/// Holdfast in one process: order, stock, payment and identity on one port, with redis-servers of its own.
 #[derive(Debug, Parser)]
 #[command(name = "standalone", version)]
 struct Options {
@@ -131,12 +132,15 @@ async fn run(
 ) -> anyhow::Result<()> {
     let mut house = House::new(options, urls, trouble, &stop)?;
     let started = start_services(&mut house, &options.saga).await;
-    let Some((orders, operations)) = unless_stopped(started)? else {
+    let Some((orders, identity, operations)) = unless_stopped(started)? else {
         return Ok(());
     };
-    let background = tokio::spawn(orders.background(stop.clone()));
+    let background = [
+        tokio::spawn(orders.background(stop.clone())),
+        tokio::spawn(identity.background(stop.clone())),
+    ];
     let api = OpenApiService::new(operations, "Holdfast", env!("CARGO_PKG_VERSION"))
-        .description("Stock, credit and orders, and the checkout that settles them.");
+        .description("Stock, credit and orders, the checkout that settles them, and who may call.");
     let House {
         roots,
         events,
@@ -147,25 +151,37 @@ async fn run(
         ..
     } = house;
     let max_calls = options.server.max_calls;
-    let routes = public_routes(api, &events, &roots, vitals, telemetry, max_calls, None, stop.clone()).at(
+    let routes = public_routes(
+        api,
+        &events,
+        &roots,
+        vitals,
+        telemetry,
+        max_calls,
+        identity.verifier(),
+        stop.clone(),
+    )
+    .at(
         "/",
         make_sync(|_| Html(include_str!("../../deploy/gateway/landing.html"))),
     );
     announce(&socket, options);
     socket.serve(routes, options.server.allowed_origins.clone(), stop).await;
     orders.abandon();
-    drop(orders);
-    background.await?;
+    drop((orders, identity));
+    for work in background {
+        work.await?;
+    }
     finish(lanes).await;
     tokio::join!(relays.finish(), bridges.finish());
     Ok(())
 }
 
-/// Starts the services. Returns order, which alone does something beside answering calls, and the operations of all.
+/// Starts the services. Returns order and identity, which do something beside answering calls, and the operations of all.
 async fn start_services(
     house: &mut House<'_>,
     saga: &SagaConfig,
-) -> Result<(Orders, impl OpenApi + use<>), StartError> {
+) -> Result<(Orders, Identity, impl OpenApi + use<>), StartError> {
     let timeout = saga.call_timeout.duration();
     let stock = Stock::new(house.resources::<Stock>().await?, saga.terms);
     let payment = Payment::new(house.resources::<Payment>().await?, saga.terms);
@@ -180,14 +196,21 @@ async fn start_services(
         }),
     };
     let orders = Orders::new(house.resources::<Orders>().await?, saga.clone(), participants);
+    let accounts = EmbeddedAccounts {
+        payment: payment.clone(),
+        timeout,
+    };
+    let identity = Identity::new(house.resources::<Identity>().await?, Arc::new(accounts));
+    let identity = identity.map_err(|error| StartError::Service(error.into()))?;
     house.roots.push(FEED_ROOT);
     let operations = (
         orders.operations(),
         stock.operations(),
         payment.operations(),
+        identity.operations(),
         FeedApi::new(Some(&house.bus)),
     );
-    Ok((orders, operations))
+    Ok((orders, identity, operations))
 }
 
 /// What the services of this process stand on, and what it serves for all of them.

@@ -20,7 +20,7 @@ fn printed(name: &str, arguments: &[&str]) -> String {
 
 #[test]
 fn the_help_of_each_program_is_as_kept() {
-    for name in ["order", "payment", "standalone", "stock"] {
+    for name in ["identity", "order", "payment", "standalone", "stock"] {
         insta::assert_snapshot!(format!("{name}_help"), printed(name, &["--help"]));
     }
     insta::assert_snapshot!("holdfast_audit_help", printed("holdfast", &["audit", "--help"]));

@@ -98,6 +98,9 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Something else that the service needs cannot be set up.
+    #[error(transparent)]
+    Service(Box<dyn std::error::Error + Send + Sync>),
     /// The service was told to stop while it waited for its store.
     #[error("stopped before it had started")]
     Stopped,

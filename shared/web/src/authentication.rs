@@ -149,7 +149,9 @@ fn refusal(refused: Refused) -> Problem {
     }
 }
 
-fn lacking(scope: Scope) -> Problem {
+/// The problem of whoever would need a scope to do this.
+#[must_use]
+pub fn lacking(scope: Scope) -> Problem {
     let challenge = format!(r#"{CHALLENGE}, error="insufficient_scope", scope="{scope}""#);
     Problem {
         challenge: HeaderValue::from_str(&challenge).ok(),

@@ -16,7 +16,7 @@ mod problem;
 
 pub use self::{
     answers::{Accepted, Created, Done},
-    authentication::{Caller, authenticate},
+    authentication::{Caller, authenticate, lacking},
     batch_init::BatchInit,
     document::Documentation,
     idempotency::Idempotent,
