@@ -19,6 +19,8 @@ use crate::{
 
 /// How often identity is asked.
 const EVERY: Duration = Duration::from_secs(1);
+/// How soon another replica is asked if one does not answer.
+const AFTER_FAILURE: Duration = Duration::from_millis(200);
 /// How long an answer may take: of three tries in a row, one may fail.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 /// How large an answer may be: some ten thousand API keys.
@@ -123,7 +125,9 @@ impl Following {
         let started = Instant::now();
         for turn in 0.. {
             let asked = async {
-                if let Err(error) = self.ask(turn).await {
+                let asked = self.ask(turn).await;
+                let pause = if asked.is_ok() { EVERY } else { AFTER_FAILURE };
+                if let Err(error) = asked {
                     let age = self.as_of.unwrap_or(started).elapsed();
                     if age > MAX_CREDENTIALS_AGE {
                         tracing::warn!(%error, ?age, "the credentials are too old to be trusted");
@@ -132,7 +136,7 @@ impl Following {
                     }
                 }
                 age.set(self.as_of.unwrap_or(started).elapsed().as_secs_f64());
-                sleep(EVERY).await;
+                sleep(pause).await;
             };
             if stop.run_until_cancelled(asked).await.is_none() {
                 return;

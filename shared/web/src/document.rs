@@ -11,8 +11,8 @@ const MAX_EXACT: i64 = 9_007_199_254_740_991;
 
 /// What every document says first, after what its service is.
 const PREFACE: &str = "
-Successes are 200. Every refusal is a problem (RFC 9457) that says in words what to do. `Retry-After` stands with an \
-answer only if asking again cannot make a change twice. Under the same `Idempotency-Key` a call may be repeated for a \
+Successes are 200, and below /v1 also 201, 202 and 204. Every refusal is a problem (RFC 9457) that says in words what to \
+do. `Retry-After` stands with an answer only if asking again cannot make a change twice. Under the same `Idempotency-Key` a call may be repeated for a \
 day: it changes nothing more, and hears the first answer again, with `Idempotent-Replayed: true`. What was not decided (429, 503, \
 malformed) is tried again. Without a key, only the checkout and the batch_init calls may be repeated.
 
