@@ -97,5 +97,6 @@ async fn the_document_says_which_scope_each_operation_needs() {
     assert!(register["security"].is_null());
     let request = register["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str();
     let name = request.and_then(|path| path.rsplit('/').next()).expect("a schema");
-    assert_eq!(document["components"]["schemas"][name]["additionalProperties"], false);
+    let required = &document["components"]["schemas"][name]["required"];
+    assert_eq!(required, &json!(["email", "password"]));
 }

@@ -98,7 +98,8 @@ impl Identity {
     /// The newest token of a mail in the outbox: `hf_vt_` to verify, `hf_pr_` to reset.
     async fn mailed(&self, prefix: &str) -> String {
         eventually("a mail", async || {
-            let outbox = self.redis.run(&["XRANGE", "events:{0}", "-", "+"]).await;
+            let streams = self.redis.run(&["--scan", "--pattern", "events:*"]).await;
+            let outbox = self.redis.run(&["XRANGE", streams.lines().next()?, "-", "+"]).await;
             let found = outbox.rfind(prefix)?;
             let token: String = outbox[found..]
                 .chars()
