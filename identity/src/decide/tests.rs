@@ -388,7 +388,9 @@ fn a_new_signing_key_is_known_before_it_signs_and_the_old_one_until_its_last_tok
     shop.run(&second);
     assert_eq!(known(&shop), [first.kid.clone(), second.kid.clone()]);
     assert_eq!(signs(&shop).as_deref(), Some(&*first.kid));
-    shop.pass(KEY_OVERLAP);
+    shop.pass(KEY_OVERLAP - Duration::from_millis(1));
+    assert_eq!(signs(&shop).as_deref(), Some(&*first.kid));
+    shop.pass(Duration::from_millis(1));
     assert_eq!(signs(&shop).as_deref(), Some(&*second.kid));
     shop.pass(ACCESS_TOKEN_LIFETIME);
     assert_eq!(known(&shop).len(), 2);
