@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use domain::{KeyId, ServiceName};
 use engine::{
     EngineConfig,
-    store::{Store, StoreConfig, claimed_partitions, redacted},
+    store::{RedisAccess, RedisUrl, Store, StoreConfig, claimed_partitions},
 };
 use identity::{Identity, NewKey, NewUser, Registration, email::Email, passwords::Password};
 use principals::{ApiKey, Role, Scope};
@@ -38,10 +38,9 @@ struct IdentityStore {
         default_value = "redis://127.0.0.1:6379",
         hide_default_value = true
     )]
-    identity_redis: String,
-    /// A file that holds the Redis server's password.
-    #[arg(long, env = "REDIS_PASSWORD_FILE", global = true)]
-    redis_password_file: Option<PathBuf>,
+    identity_redis: RedisUrl,
+    #[command(flatten)]
+    access: RedisAccess,
 }
 
 /// What an operator does.
@@ -90,19 +89,20 @@ enum AdminCommand {
 impl IdentityStore {
     fn config(&self) -> StoreConfig {
         let url = match &self.data {
-            Some(data) => format!("redis+unix://{}", data.join("identity/redis.sock").display()),
+            Some(data) => RedisUrl::from(format!("redis+unix://{}", data.join("identity/redis.sock").display())),
             None => self.identity_redis.clone(),
         };
         StoreConfig {
-            redis_password_file: self.redis_password_file.clone(),
-            ..StoreConfig::at(url)
+            access: self.access.for_url(&url),
+            redis_url: url,
+            ..StoreConfig::at("")
         }
     }
 
     /// How many partitions the store has: an operator's tool makes no store.
     async fn partitions(&self) -> anyhow::Result<u16> {
         let config = self.config();
-        let at = redacted(&config.redis_url);
+        let at = &config.redis_url;
         let claim = Store::open(&config)?.scanner().claim().await;
         let claim = claim.with_context(|| format!("identity's store at {at}"))?;
         let Some(claim) = claim else {

@@ -8,6 +8,7 @@ use saga::{
     OpenAccount, Opened,
     client::{Answering, Calls, ClientError, Participant, Replicas},
 };
+use tokio_rustls::rustls::ClientConfig;
 
 /// Where accounts are opened.
 pub trait Accounts: Send + Sync + 'static {
@@ -19,12 +20,17 @@ pub trait Accounts: Send + Sync + 'static {
 pub struct HttpAccounts(Calls<OpenAccount>);
 
 impl HttpAccounts {
-    /// Starts the senders and follows the replicas. A call that takes longer than `timeout` counts as unanswered.
+    /// Starts the senders and follows the replicas, which are trusted as `tls` says. A call that takes longer than `timeout` counts as unanswered.
     ///
     /// # Errors
     /// No HTTP client can be made.
-    pub fn new(replicas: &Replicas, timeout: Duration, terms: Terms) -> Result<Arc<Self>, ClientError> {
-        let payment = Participant::new("payment", replicas, timeout, terms)?;
+    pub fn new(
+        replicas: &Replicas,
+        timeout: Duration,
+        terms: Terms,
+        tls: Arc<ClientConfig>,
+    ) -> Result<Arc<Self>, ClientError> {
+        let payment = Participant::new("payment", replicas, timeout, terms, tls)?;
         Ok(Arc::new(Self(payment.calls())))
     }
 }

@@ -27,11 +27,13 @@ pub mod tokens;
 use std::{path::PathBuf, sync::Arc};
 
 use clap::{Args, builder::TypedValueParser};
+use credentials::Unrepeated;
 use domain::{Millis, ServiceName};
 use poem::Route;
 use principals::{ServiceVerifier, Verifier};
-use process::{InternalConfig, ListenAt, Resources, ServerConfig, Service};
-use saga::client::Replicas;
+use process::{InternalConfig, Resources, ServerConfig, Service};
+use saga::client::{Replicas, TrustError, trust};
+use tokio_rustls::rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -48,9 +50,12 @@ pub struct Settings {
     internal: InternalConfig,
     #[command(flatten)]
     terms: ledger::Terms,
-    /// Payment's internal base URLs, separated by commas. A name stands for all addresses that it has, and is followed.
-    #[arg(long, env = "PAYMENT_URLS", default_value = "http://127.0.0.1:9002")]
+    /// Payment's internal base URLs, http:// or https://, separated by commas. A name stands for all addresses that it has, and is followed.
+    #[arg(long, env = "PAYMENT_URLS", default_value = "http://127.0.0.1:9002", value_parser = Unrepeated::<Replicas>::new())]
     payment_urls: Replicas,
+    /// A PEM file with the certificates of the authorities that payment's may be signed by, for https://. Without it, those of this machine.
+    #[arg(long, env = "PARTICIPANTS_CA_FILE")]
+    participants_ca_file: Option<PathBuf>,
     /// How long one call to payment may take, in milliseconds.
     #[arg(long = "call-timeout-ms", value_name = "MILLIS", env = "CALL_TIMEOUT_MS", default_value_t = Millis::new(2_000), value_parser = clap::value_parser!(u64).range(10..=60_000).map(Millis::new))]
     call_timeout: Millis,
@@ -77,12 +82,13 @@ impl Service for Identity {
 
     fn check(settings: &Settings, _server: &ServerConfig) -> anyhow::Result<()> {
         settings.callers()?;
+        settings.trust()?;
         Ok(settings.terms.check()?)
     }
 
     fn start(resources: Resources, settings: &Settings) -> anyhow::Result<Self> {
         let timeout = settings.call_timeout.duration();
-        let accounts = HttpAccounts::new(&settings.payment_urls, timeout, settings.terms)?;
+        let accounts = HttpAccounts::new(&settings.payment_urls, timeout, settings.terms, settings.trust()?)?;
         Ok(Self::new(resources, accounts)?)
     }
 
@@ -99,7 +105,7 @@ impl Service for Identity {
         events::kinds()
     }
 
-    fn internal(&self, settings: &Settings) -> Option<(ListenAt, Route)> {
+    fn internal(&self, settings: &Settings) -> Option<(InternalConfig, Route)> {
         // `check` has read them, so they can be read, or they have changed since: then nobody is admitted.
         let callers = match settings.callers() {
             Ok(callers) => callers,
@@ -108,10 +114,7 @@ impl Service for Identity {
                 return None;
             }
         };
-        Some((
-            settings.internal.internal_listen.clone(),
-            internal::routes(self, callers),
-        ))
+        Some((settings.internal.clone(), internal::routes(self, callers)))
     }
 
     fn verifier(&self) -> Option<Verifier> {
@@ -124,6 +127,11 @@ impl Service for Identity {
 }
 
 impl Settings {
+    /// Whom identity trusts to be payment.
+    fn trust(&self) -> Result<Arc<ClientConfig>, TrustError> {
+        trust(&[&self.payment_urls], self.participants_ca_file.as_deref())
+    }
+
     fn callers(&self) -> Result<Option<Arc<ServiceVerifier>>, principals::KeyFileError> {
         let folder = self.service_public_keys.as_deref();
         let callers = folder.map(|folder| ServiceVerifier::open(ServiceName::Identity, folder));

@@ -29,13 +29,9 @@ mod service;
 
 use std::{path::PathBuf, sync::Arc};
 
-use ::saga::client::Replicas;
-use anyhow::ensure;
+use ::saga::client::{Replicas, TrustError, trust};
 use clap::Args;
-use credentials::{
-    CredentialError, Unrepeated,
-    tls::{ClientFiles, trusting_nobody},
-};
+use credentials::Unrepeated;
 use domain::ServiceName;
 use engine::EventKind;
 use process::{Resources, ServerConfig, Service};
@@ -69,20 +65,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn are_participants_encrypted(&self) -> bool {
-        self.stock_urls.are_encrypted() || self.payment_urls.are_encrypted()
-    }
-
     /// Whom order trusts to be a participant.
-    fn trust(&self) -> Result<Arc<ClientConfig>, CredentialError> {
-        if !self.are_participants_encrypted() {
-            return Ok(Arc::new(trusting_nobody()));
-        }
-        let files = ClientFiles {
-            ca: self.participants_ca_file.clone(),
-            own: None,
-        };
-        files.open()
+    fn trust(&self) -> Result<Arc<ClientConfig>, TrustError> {
+        trust(
+            &[&self.stock_urls, &self.payment_urls],
+            self.participants_ca_file.as_deref(),
+        )
     }
 }
 
@@ -97,10 +85,6 @@ impl Service for Orders {
 
     fn check(settings: &Settings, server: &ServerConfig) -> anyhow::Result<()> {
         settings.saga.check()?;
-        ensure!(
-            settings.participants_ca_file.is_none() || settings.are_participants_encrypted(),
-            "PARTICIPANTS_CA_FILE is set, and neither STOCK_URLS nor PAYMENT_URLS is https://"
-        );
         settings.trust()?;
         Ok(settings.saga.check_room(server.max_calls)?)
     }

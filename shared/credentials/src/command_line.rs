@@ -52,8 +52,9 @@ mod tests {
     }
 
     fn found(arguments: &[&str]) -> Option<String> {
-        let command = Group::augment_args(Command::new("test"))
-            .subcommand(Command::new("audit").arg(Arg::new("bus_redis").long("bus-redis")));
+        let bus_redis = Arg::new("bus_redis").long("bus-redis").global(true);
+        let audit = Command::new("audit").arg(bus_redis).subcommand(Command::new("groups"));
+        let command = Group::augment_args(Command::new("test")).subcommand(audit);
         let matches = command.try_get_matches_from(arguments).expect("options");
         Group::from_arg_matches(&matches).expect("options");
         option_with_password(&matches)

@@ -6,6 +6,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
+use credentials::tls::trusting_nobody;
 use domain::{ServiceName, Timestamp};
 use metrics::gauge;
 use reqwest::{Client, Response, StatusCode, Url, header};
@@ -108,6 +109,7 @@ impl Following {
             // A proxy that the environment names is for the world outside.
             .no_proxy()
             .timeout(PATIENCE)
+            .tls_backend_preconfigured(trusting_nobody())
             .build()?;
         Ok(Self {
             urls,

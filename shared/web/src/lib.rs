@@ -25,7 +25,7 @@ pub use self::{
     param::{Param, Parameter, whole_numbers},
     problem::{
         COMMON, Catalogue, FORBIDDEN, IDEMPOTENCY_KEY_REUSED, INTERNAL, MALFORMED, NOT_JSON, OUTCOME_UNKNOWN, OVERFLOW,
-        OVERLOADED, PARTLY_BROKEN, PARTLY_DONE, PROBLEM_JSON, Problem, ProblemKind, Refused, STORE_FULL, UNAUTHENTICATED,
-        UNAVAILABLE,
+        OVERLOADED, PARTLY_BROKEN, PARTLY_DONE, PROBLEM_JSON, Problem, ProblemKind, Refused, STORE_FULL,
+        UNAUTHENTICATED, UNAVAILABLE,
     },
 };

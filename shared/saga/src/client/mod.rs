@@ -3,9 +3,11 @@
 mod calls;
 pub mod coalesce;
 mod replicas;
+mod trust;
 
 pub use self::{
     calls::{Answering, Calls, ClientError, Participant},
     coalesce::CallError,
     replicas::{BadReplicas, Replicas},
+    trust::{TrustError, trust},
 };
