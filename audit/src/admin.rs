@@ -79,7 +79,7 @@ enum AdminCommand {
     },
     /// Revoke an API key.
     RevokeKey {
-        /// The key's id: what stands between hf_sk_ and the secret.
+        /// The key's id: what stands between `hf_sk_` and the secret.
         key_id: KeyId,
     },
     /// Add a key that signs access tokens. It takes over in ten seconds; tokens of the old one stay valid until they expire.

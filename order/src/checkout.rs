@@ -140,12 +140,12 @@ impl Orders {
         has_begun: Arc<AtomicBool>,
     ) -> Result<Attempt, EngineError> {
         let ended = |checkout| Ok(Attempt::Ended(Once::First(checkout)));
-        let begin = Begin {
+        let command = Begin {
             keys: self.keys.saga(&order_id),
             is_keyed: request.is_some(),
             has_room: !self.store.is_nearly_full() && self.room.admits(Instant::now()),
         };
-        let begun = self.engine.submit_once(begin, request.as_ref()).await?;
+        let begun = self.engine.submit_once(command, request.as_ref()).await?;
         let is_repeat = matches!(begun, Once::Repeated(_));
         let elsewhere = |attempt| Attempt::Elsewhere {
             saga_id: SagaId {

@@ -110,7 +110,7 @@ async fn it_stops_cleanly_with_its_redis_servers_and_keeps_its_data() {
     let mut standalone = Standalone::start().await;
     let client = standalone.client();
     let item = client.item(1, 7).await;
-    assert_eq!(standalone.redis_servers().len(), 4);
+    assert_eq!(standalone.redis_servers().len(), 5);
     standalone.process.signal("TERM");
     assert!(
         tokio::task::block_in_place(|| standalone.process.wait().success()),

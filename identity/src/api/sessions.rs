@@ -40,6 +40,10 @@ struct RefreshRequest {
 
 /// The tokens of a session.
 #[derive(Object)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "clients read the id under the name that it has everywhere"
+)]
 struct Session {
     /// The session.
     session_id: String,

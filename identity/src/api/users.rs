@@ -67,6 +67,10 @@ struct Verification {
 
 /// A user.
 #[derive(Object)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "clients read the id under the name that it has everywhere"
+)]
 struct User {
     /// The user's id, which is the account's id in payment.
     user_id: String,

@@ -388,14 +388,14 @@ fn a_new_signing_key_is_known_before_it_signs_and_the_old_one_until_its_last_tok
     shop.run(&second);
     assert_eq!(known(&shop), [first.kid.clone(), second.kid.clone()]);
     assert_eq!(signs(&shop).as_deref(), Some(&*first.kid));
-    shop.pass(KEY_OVERLAP - Duration::from_millis(1));
+    shop.pass(KEY_OVERLAP.saturating_sub(Duration::from_millis(1)));
     assert_eq!(signs(&shop).as_deref(), Some(&*first.kid));
     shop.pass(Duration::from_millis(1));
     assert_eq!(signs(&shop).as_deref(), Some(&*second.kid));
     shop.pass(ACCESS_TOKEN_LIFETIME);
     assert_eq!(known(&shop).len(), 2);
     shop.pass(Duration::from_secs(60));
-    assert_eq!(known(&shop), [second.kid.clone()]);
+    assert_eq!(known(&shop), std::slice::from_ref(&second.kid));
     shop.run(&third);
     assert_eq!(kept(&shop).keys.len(), 2, "a key that nobody needs is forgotten");
 }

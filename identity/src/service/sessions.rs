@@ -51,7 +51,7 @@ impl Identity {
         };
         let (key, family, secret) = (self.partitions.user(&user_id), Secret::generate(), Secret::generate());
         let session_id = SessionId::generate();
-        let log_in = LogIn {
+        let command = LogIn {
             revoked: self.partitions.revoked(key.partition()),
             user: key,
             compared: user.password,
@@ -60,7 +60,7 @@ impl Identity {
             family,
             secret,
         };
-        let user = match self.engine.submit(log_in).await? {
+        let user = match self.engine.submit(command).await? {
             Ok(user) => user,
             Err(refusal) => return Ok(Err(refusal)),
         };

@@ -103,7 +103,7 @@ fn admit(request: &Request, scope: Option<Scope>) -> Result<Principal, Problem> 
         .and_then(|presented| verifier.ok_or(Refused::Stale)?.authenticate(presented))
         .map_err(|refused| {
             tracing::warn!(reason = ?refused, "a caller is not known");
-            refusal(refused)
+            refusal(&refused)
         })?;
     match scope {
         Some(scope) if !principal.may(scope) => {
@@ -131,7 +131,7 @@ fn presented(request: &Request) -> Result<&str, Unauthenticated> {
     }
 }
 
-fn refusal(refused: Refused) -> Problem {
+fn refusal(refused: &Refused) -> Problem {
     let told = refused.to_string();
     match refused {
         Refused::Stale => Problem::new(&UNAVAILABLE, told),

@@ -1,6 +1,6 @@
 //! The document of the events and its page, as they are served.
 
-use harness::{Client, Deployment, Setup, Standalone, Validator};
+use harness::{Client, Deployment, RedisServer, Service, Setup, Standalone, Validator};
 use serde_json::Value;
 
 use super::{document, schema_of};
@@ -58,6 +58,9 @@ async fn the_document_is_whole_and_each_example_is_as_its_schema_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_tells_of_its_own_events_and_standalone_of_all() {
     let deployment = Deployment::start(Setup::default()).await;
+    let store = RedisServer::start().await;
+    let mut identity = Service::start("identity", &store.url(), Vec::new());
+    identity.ready().await;
     let standalone = Standalone::start().await;
     let all = document(&standalone.client()).await;
     let whole = standalone.client().get("/events").await;
@@ -66,6 +69,7 @@ async fn a_service_tells_of_its_own_events_and_standalone_of_all() {
         (&deployment.order[0], "order"),
         (&deployment.stock[0], "item"),
         (&deployment.payment[0], "account"),
+        (&identity, "identity"),
     ] {
         let client = Client::of_one_origin(&service.origin());
         let own = document(&client).await;

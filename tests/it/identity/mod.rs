@@ -66,7 +66,7 @@ impl Identity {
         let identity = Self {
             redis,
             service,
-            http: reqwest::Client::new(),
+            http: harness::tls::http().build().expect("an HTTP client"),
         };
         eventually("there is a signing key", async || {
             let answer = identity.get("/.well-known/jwks.json", None).await;

@@ -41,6 +41,10 @@ pub(super) const CHECKOUT: Rules = Rules {
     begins_anew_only_without_room: true,
 };
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something that a property looks for"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct State {
     /// How many sagas have begun.

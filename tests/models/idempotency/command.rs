@@ -42,6 +42,10 @@ pub(super) const ENGINE: Rules = Rules {
     outlives_repeats: true,
 };
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something that a property looks for"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct State {
     forbidden: bool,
