@@ -1,4 +1,4 @@
-use domain::KeyId;
+use domain::{KeyId, Timestamp};
 use poem_openapi::{
     Object, OpenApi,
     param::{Path, Query},
@@ -9,7 +9,7 @@ use principals::{Principal, Scope, Scopes, needs};
 use serde::Deserialize;
 use web::{Caller, Created, JsonBody, Param};
 
-use super::{Answer, Tag, told};
+use super::{Answer, Tag};
 use crate::{
     listing::DEFAULT_LIMIT,
     problems::{CreateKeyProblems, GetKeyProblems, JwksProblems, ListProblems, Refusal, RevokeKeyProblems},
@@ -68,8 +68,8 @@ impl Key {
             name: record.name.clone(),
             scopes: record.scopes.iter().map(|scope| scope.to_string()).collect(),
             created_by: record.created_by.clone(),
-            created_at: told(record.created_at),
-            revoked_at: record.revoked_at.map(told),
+            created_at: record.created_at.to_rfc3339(),
+            revoked_at: record.revoked_at.map(Timestamp::to_rfc3339),
         }
     }
 }

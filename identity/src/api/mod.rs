@@ -5,7 +5,6 @@ mod passwords;
 mod sessions;
 mod users;
 
-use domain::Timestamp;
 use poem_openapi::Tags;
 use web::Refused;
 
@@ -23,12 +22,4 @@ enum Tag {
     Passwords,
     /// Keys of machines, and the keys that sign tokens.
     Keys,
-}
-
-/// A point in time as answers tell it: RFC 3339, in UTC.
-fn told(time: Timestamp) -> String {
-    let since = std::time::Duration::from_millis(time.as_millis());
-    let time = time::OffsetDateTime::UNIX_EPOCH.checked_add(time::Duration::try_from(since).unwrap_or_default());
-    time.and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok())
-        .unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use principals::{Role, needs};
 use serde::Deserialize;
 use web::{Accepted, Caller, Done, JsonBody, Param};
 
-use super::{Answer, Tag, told};
+use super::{Answer, Tag};
 use crate::{
     listing::DEFAULT_LIMIT,
     problems::{
@@ -91,7 +91,7 @@ impl User {
             email: user.email.as_str().to_owned(),
             is_verified: user.is_verified,
             roles: user.roles.iter().map(ToString::to_string).collect(),
-            created_at: told(user.created_at),
+            created_at: user.created_at.to_rfc3339(),
         }
     }
 }

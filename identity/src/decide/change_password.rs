@@ -4,12 +4,7 @@ use engine::{
     keys::{IndexKey, Key, Partition},
 };
 
-use crate::{
-    decide::revoke::revoke,
-    events::{RevocationReason, UserPasswordChanged},
-    problems::Refusal,
-    record::User,
-};
+use crate::{decide::set_password::set_password, problems::Refusal, record::User};
 
 /// Gives a user another password, and ends all sessions but the one that asks.
 #[derive(Debug)]
@@ -36,19 +31,14 @@ impl Command for ChangePassword {
     }
 
     fn decide(&self, view: &mut View) -> Result<(), Refusal> {
-        let mut user = view.get(&self.user).cloned().ok_or(Refusal::WrongCredentials)?;
+        let user = view.get(&self.user).cloned().ok_or(Refusal::WrongCredentials)?;
         if user.password != self.compared {
             return Err(Refusal::WrongCredentials);
         }
-        user.password.clone_from(&self.password);
-        user.reset = None;
-        let email = user.email.as_str().to_owned();
-        view.emit(&self.user, &mut user.sequence, &UserPasswordChanged { email });
         let keys = (&self.user, &self.revoked);
-        revoke(view, keys, &mut user, RevocationReason::PasswordChanged, |session| {
+        set_password(view, keys, user, &self.password, |session| {
             session.session_id != self.stays
         });
-        view.put(&self.user, user);
         Ok(())
     }
 }

@@ -14,6 +14,7 @@ mod reset_password;
 mod revoke;
 mod revoke_key;
 mod rotate_keys;
+mod set_password;
 mod set_roles;
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,7 @@ use engine::{
 };
 
 use crate::{
-    decide::revoke::revoke,
-    events::{RevocationReason, UserPasswordChanged},
+    decide::set_password::set_password,
     problems::Refusal,
     record::{MailToken, User},
     tokens::Secret,
@@ -40,15 +39,10 @@ impl Command for ResetPassword {
         if !user.reset.as_ref().is_some_and(admits) {
             return Err(Refusal::BadToken);
         }
-        user.password.clone_from(&self.password);
-        user.reset = None;
         user.verification = None;
         user.is_verified = true;
-        let email = user.email.as_str().to_owned();
-        view.emit(&self.user, &mut user.sequence, &UserPasswordChanged { email });
         let keys = (&self.user, &self.revoked);
-        revoke(view, keys, &mut user, RevocationReason::PasswordChanged, |_| true);
-        view.put(&self.user, user);
+        set_password(view, keys, user, &self.password, |_| true);
         Ok(())
     }
 }

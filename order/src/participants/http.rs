@@ -21,7 +21,8 @@ pub struct HttpStock {
 }
 
 impl HttpStock {
-    /// Starts the senders and follows the replicas, which are trusted as `tls` says. A call that takes longer than `timeout` counts as unanswered.
+    /// Starts the senders and follows the replicas, which are trusted as `tls` says. A call that takes longer than
+    /// `timeout` counts as unanswered.
     pub fn new(
         replicas: &Replicas,
         timeout: Duration,
@@ -64,7 +65,8 @@ pub struct HttpPayment {
 }
 
 impl HttpPayment {
-    /// Starts the senders and follows the replicas, which are trusted as `tls` says. A call that takes longer than `timeout` counts as unanswered.
+    /// Starts the senders and follows the replicas, which are trusted as `tls` says. A call that takes longer than
+    /// `timeout` counts as unanswered.
     pub fn new(
         replicas: &Replicas,
         timeout: Duration,

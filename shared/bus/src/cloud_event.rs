@@ -73,7 +73,7 @@ impl CloudEvent {
             r#type: emitted.r#type,
             partitionkey: emitted.subject.clone(),
             subject: emitted.subject,
-            time: rfc3339(emitted.time),
+            time: emitted.time.to_rfc3339(),
             datacontenttype: "application/json".into(),
             sequence: emitted.sequence.to_string(),
             correlationid: emitted.correlation_id,
@@ -95,15 +95,6 @@ impl CloudEvent {
         let milliseconds = u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()?;
         Some(Timestamp::from_millis(milliseconds))
     }
-}
-
-/// A point in time as RFC 3339 writes it, in UTC and milliseconds.
-pub(crate) fn rfc3339(time: Timestamp) -> String {
-    let nanoseconds = i128::from(time.as_millis()) * 1_000_000;
-    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Milliseconds since the Unix epoch.
 ///
@@ -37,6 +38,16 @@ impl Timestamp {
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
+    }
+
+    /// As RFC 3339 writes it, in UTC and milliseconds; nothing for what lies after the year 9999.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        let nanoseconds = i128::from(self.0) * 1_000_000;
+        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
+            .ok()
+            .and_then(|time| time.format(&Rfc3339).ok())
+            .unwrap_or_default()
     }
 
     /// What Redis's TIME says: whole seconds and microseconds since the epoch, as text.

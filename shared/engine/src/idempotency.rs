@@ -129,6 +129,18 @@ impl<T> Once<T> {
 #[derive(Serialize, Deserialize)]
 struct Stored<K>(String, K);
 
+impl<K: Clone> Stored<K> {
+    /// What a request with this content hears.
+    fn heard_by<T: Repeatable<Kept = K>>(&self, content: &str) -> Once<T> {
+        let Self(own, kept) = self;
+        if own == content {
+            Once::Repeated(T::repeated(kept.clone()))
+        } else {
+            Once::OtherRequest
+        }
+    }
+}
+
 impl Engine {
     /// As [`Engine::submit`], for a command that may have been sent before. Without a request it is decided in any case.
     ///
@@ -178,13 +190,7 @@ pub async fn read_kept<T: Repeatable>(
 ) -> Result<Option<Once<T>>, ReadError> {
     let key: Key<Stored<T::Kept>> = request.key(partitions, partition);
     let stored = store.read(&key).await?;
-    Ok(stored.map(|Stored(content, kept)| {
-        if content == request.content {
-            Once::Repeated(T::repeated(kept))
-        } else {
-            Once::OtherRequest
-        }
-    }))
+    Ok(stored.map(|stored| stored.heard_by(&request.content)))
 }
 
 /// Decides a command unless it was decided before.
@@ -211,12 +217,8 @@ impl<C: Command<Outcome: Repeatable>> Command for OnceCommand<C> {
     }
 
     fn decide(&self, view: &mut View) -> Once<C::Outcome> {
-        match view.get(&self.key) {
-            Some(Stored(content, kept)) if *content == self.content => {
-                return Once::Repeated(C::Outcome::repeated(kept.clone()));
-            }
-            Some(_) => return Once::OtherRequest,
-            None => {}
+        if let Some(stored) = view.get(&self.key) {
+            return stored.heard_by(&self.content);
         }
         let outcome = self.command.decide(view);
         if let Some(kept) = outcome.kept() {

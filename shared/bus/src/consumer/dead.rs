@@ -11,7 +11,6 @@ use metrics::counter;
 use super::{Context, lease, standing::labels};
 use crate::{
     BusError, CloudEvent, TopicPartition,
-    cloud_event::rfc3339,
     replies::{EntryId, array, number, text, texts},
 };
 
@@ -57,7 +56,7 @@ pub(super) async fn bury<H>(
 ) -> Result<(), BusError> {
     let (line, config) = (&context.line, &context.config);
     let now = lease::time(line.ask_one(|connection| connection.queue("TIME", [])).await?)?;
-    let (failed_at, tries) = (rfc3339(now), letter.tries.to_string());
+    let (failed_at, tries) = (now.to_rfc3339(), letter.tries.to_string());
     let (field, value): (&str, Bytes) = match letter.what {
         What::Event(event) => ("event", serde_json::to_vec(event).unwrap_or_default().into()),
         What::Entry(bytes) => ("entry", bytes.clone()),
